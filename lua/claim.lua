@@ -1,0 +1,211 @@
+#!lua flags=allow-oom
+-- claim: Promote what is due, then take over one job whose lease is over, or take jobs from the head of ready.
+-- KEYS: jobs record ready scheduled active failed outcomes progress control wake
+-- ARGV: nonce, lease_ms, max_jobs (0 to 1000), rescue (0 | 1)
+-- REPLY: now, wait_ms, taken (0 | 1), then per job: id, token, attempt, document, envelope
+-- IMPLEMENTS: CLAIM
+
+local unpack = table.unpack or unpack
+local JOBS, RECORD, READY, SCHEDULED, ACTIVE, FAILED, OUTCOMES, PROGRESS, CONTROL, WAKE = unpack(KEYS)
+local PREFIX = string.sub(JOBS or '', 1, -5)
+
+-- tonumber() takes 'nan', '0x10' and ' 7 ', so the text is checked first.
+local function number(text, low, high)
+  if #text > 16 or not string.find(text, '^%d+$') then return nil end
+  local value = tonumber(text)
+  if value < low or value > high then return nil end
+  return value
+end
+
+if #KEYS ~= 10 or #ARGV ~= 4 then
+  return redis.error_reply('JOBWIRE_ARGUMENT counts of KEYS and ARGV')
+end
+local nonce = ARGV[1]
+if #nonce < 16 or #nonce > 64 or string.find(nonce, '[^A-Za-z0-9_-]') then
+  return redis.error_reply('JOBWIRE_ARGUMENT nonce')
+end
+local lease_ms = number(ARGV[2], 1000, 86400000)
+if not lease_ms then return redis.error_reply('JOBWIRE_ARGUMENT lease_ms') end
+local max_jobs = number(ARGV[3], 0, 1000)
+if not max_jobs then return redis.error_reply('JOBWIRE_ARGUMENT max_jobs') end
+local rescue = number(ARGV[4], 0, 1)
+if not rescue then return redis.error_reply('JOBWIRE_ARGUMENT rescue') end
+
+local control = redis.call('HMGET', CONTROL, 'layout', 'paused', 'max_active', 'failed_ttl_ms')
+if control[1] and control[1] ~= '1' then
+  return redis.error_reply('JOBWIRE_LAYOUT ' .. control[1])
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now_text = string.format('%.0f', now)
+if control[2] == '1' then return { now, 2000, 0 } end
+local max_active = tonumber(control[3] or '')
+
+local function parse(text)
+  if not text then
+    return { attempt = 0, max = 3, priority = 4, run = 0, flags = '-', nonce = '-', place = '-' }
+  end
+  local attempt, max, priority, run, flags, nonce, place =
+    string.match(text, '^(%d+) (%d+) (%d) (%d+) ([cs-]+) ([A-Za-z0-9_-]+) ([%d-]+)$')
+  if not attempt or #text > 160 or not (place == '-' or tonumber(place)) then return nil end
+  return { attempt = tonumber(attempt), max = tonumber(max), priority = tonumber(priority),
+    run = tonumber(run), flags = flags, nonce = nonce, place = place }
+end
+
+local function write(job)
+  return string.format('%.0f %.0f %.0f %.0f %s %s %s',
+    job.attempt, job.max, job.priority, job.run, job.flags, job.nonce, job.place)
+end
+
+-- What this call ends by itself: ids without an envelope are dropped, the others go to failed.
+local dropped, failed_ids, failed_scores, failed_records, failed_outcomes = {}, {}, {}, {}, {}
+
+local function fail(id, record, code, message, attempt)
+  failed_ids[#failed_ids + 1] = id
+  failed_scores[#failed_scores + 1] = now_text
+  failed_scores[#failed_scores + 1] = id
+  failed_records[#failed_records + 1] = id
+  failed_records[#failed_records + 1] = record
+  if code then
+    failed_outcomes[#failed_outcomes + 1] = id
+    failed_outcomes[#failed_outcomes + 1] = string.format('{"jobwire":"1.0","id":"%s","state":"failed",'
+      .. '"attempt":%.0f,"error":{"code":"%s","message":"%s"},"finished_at":%s}', id, attempt, code, message, now_text)
+  end
+end
+
+local function unreadable(id)
+  fail(id, '0 1 0 0 - - -', 'invalid', 'the record of this job is not readable', 0)
+end
+
+local function end_failed()
+  if #dropped > 0 then
+    for _, set in ipairs({ READY, ACTIVE }) do redis.call('ZREM', set, unpack(dropped)) end
+    for _, hash in ipairs({ RECORD, OUTCOMES, PROGRESS }) do redis.call('HDEL', hash, unpack(dropped)) end
+  end
+  if #failed_ids == 0 then return end
+  for _, set in ipairs({ READY, SCHEDULED, ACTIVE }) do redis.call('ZREM', set, unpack(failed_ids)) end
+  redis.call('ZADD', FAILED, unpack(failed_scores))
+  redis.call('HSET', RECORD, unpack(failed_records))
+  if #failed_outcomes > 0 then redis.call('HSET', OUTCOMES, unpack(failed_outcomes)) end
+  redis.call('HDEL', PROGRESS, unpack(failed_ids))
+  local keep_ms = tonumber(control[4] or '') or 604800000
+  local old = redis.call('ZRANGE', FAILED, '-inf', string.format('%.0f', now - keep_ms),
+    'BYSCORE', 'LIMIT', 0, 4 * #failed_ids)
+  if #old > 0 then
+    redis.call('ZREM', FAILED, unpack(old))
+    for _, hash in ipairs({ JOBS, RECORD, OUTCOMES, PROGRESS }) do redis.call('HDEL', hash, unpack(old)) end
+  end
+  -- pcall: a user without channel rights must not stop a write that has begun.
+  for _, id in ipairs(failed_ids) do redis.pcall('SPUBLISH', PREFIX .. 'result:' .. id, id) end
+end
+
+local due = redis.call('ZRANGE', SCHEDULED, '-inf', now_text, 'BYSCORE', 'LIMIT', 0, 64)
+if #due > 0 then
+  local records = redis.call('HMGET', RECORD, unpack(due))
+  local seq = redis.call('HINCRBY', CONTROL, 'seq', #due) - #due
+  local ready = {}
+  for i, id in ipairs(due) do
+    local job = parse(records[i])
+    if job then
+      ready[#ready + 1] = string.format('%.0f', (9 - job.priority) * 281474976710656 + seq + i)
+      ready[#ready + 1] = id
+    else
+      unreadable(id)
+    end
+  end
+  redis.call('ZREM', SCHEDULED, unpack(due))
+  if #ready > 0 then redis.call('ZADD', READY, unpack(ready)) end
+end
+
+local reply = { now, 0, 0 }
+local given, given_records, given_leases = {}, {}, {}
+local lease_text = string.format('%.0f', now + lease_ms)
+
+local function give(id, job, document, envelope)
+  job.attempt, job.run, job.nonce = job.attempt + 1, job.run + 1, nonce
+  given[#given + 1] = id
+  given_records[#given_records + 1] = id
+  given_records[#given_records + 1] = write(job)
+  given_leases[#given_leases + 1] = lease_text
+  given_leases[#given_leases + 1] = id
+  local n = #reply
+  reply[n + 1], reply[n + 2], reply[n + 3] = id, string.format('%.0f.', job.run) .. nonce, job.attempt
+  reply[n + 4], reply[n + 5] = document, envelope
+end
+
+if rescue == 1 and max_jobs > 0 then
+  local over = redis.call('ZRANGE', ACTIVE, '-inf', now_text, 'BYSCORE', 'LIMIT', 0, 64)
+  local records = #over > 0 and redis.call('HMGET', RECORD, unpack(over)) or {}
+  for i, id in ipairs(over) do
+    local job = parse(records[i])
+    if redis.call('HEXISTS', JOBS, id) == 0 then
+      dropped[#dropped + 1] = id
+    elseif not job then
+      unreadable(id)
+    elseif job.flags == '-' and job.attempt >= job.max then
+      job.nonce, job.place = '-', '-'
+      fail(id, write(job), 'lease_expired', 'the lease of the last attempt ran out', job.attempt)
+    elseif job.flags ~= '-' and job.attempt >= job.max + 3 then
+      job.nonce, job.place = '-', '-'
+      fail(id, write(job))
+    else
+      local document = job.flags ~= '-' and redis.call('HGET', OUTCOMES, id) or ''
+      give(id, job, document, redis.call('HGET', JOBS, id))
+      reply[3] = 1
+      break
+    end
+  end
+end
+
+if reply[3] == 0 then
+  local room = max_jobs
+  if max_active then room = math.min(room, max_active - redis.call('ZCARD', ACTIVE)) end
+  local head = room > 0 and redis.call('ZRANGE', READY, 0, string.format('%.0f', room - 1), 'WITHSCORES') or {}
+  local bytes, full = 0, false
+  -- 32 at a time, so that a batch of the largest envelopes is not all in memory before the size stops it.
+  for first = 1, #head, 64 do
+    local ids = {}
+    for i = first, math.min(first + 62, #head), 2 do ids[#ids + 1] = head[i] end
+    local envelopes = redis.call('HMGET', JOBS, unpack(ids))
+    local records = redis.call('HMGET', RECORD, unpack(ids))
+    for i, id in ipairs(ids) do
+      local job = parse(records[i])
+      if not envelopes[i] then
+        dropped[#dropped + 1] = id
+      elseif not job then
+        unreadable(id)
+      else
+        local document = job.flags ~= '-' and redis.call('HGET', OUTCOMES, id) or ''
+        local last_attempt = document == '' and job.attempt + 1 >= job.max
+        if last_attempt and #given > 0 then full = true break end
+        job.place = head[first + 2 * i - 1]
+        give(id, job, document, envelopes[i])
+        bytes = bytes + #envelopes[i] + #document
+        if last_attempt or bytes >= 4194304 then full = true break end
+      end
+    end
+    if full then break end
+  end
+  if #given > 0 then redis.call('ZREM', READY, unpack(given)) end
+end
+
+if #given > 0 then
+  redis.call('HSET', RECORD, unpack(given_records))
+  redis.call('ZADD', ACTIVE, unpack(given_leases))
+  redis.call('HDEL', PROGRESS, unpack(given))
+end
+end_failed()
+
+if redis.call('ZCARD', READY) > 0 and not (max_active and redis.call('ZCARD', ACTIVE) >= max_active) then
+  if redis.call('LLEN', WAKE) == 0 then redis.call('LPUSH', WAKE, '1') end
+else
+  local wait_ms = 2000
+  local next_due = redis.call('ZRANGE', SCHEDULED, 0, 0, 'WITHSCORES')[2]
+  if next_due then wait_ms = math.min(wait_ms, tonumber(next_due) - now) end
+  if rescue == 1 then
+    local next_over = redis.call('ZRANGE', ACTIVE, 0, 0, 'WITHSCORES')[2]
+    if next_over then wait_ms = math.min(wait_ms, tonumber(next_over) - now) end
+  end
+  reply[2] = math.max(wait_ms, 10)
+end
+return reply

@@ -1,0 +1,151 @@
+#!lua flags=allow-oom
+-- settle: End the run of held jobs: succeed, expire, cancel, fail, retry, release, or decide before a hand-over.
+-- KEYS: jobs record ready scheduled active failed outcomes progress control wake, then result:<id> per job
+-- ARGV: per job: id, token, verb, document, number (ttl or delay in ms)
+-- REPLY: now, then per job: done | lost | cancel | refused
+-- IMPLEMENTS: SETTLE
+
+local unpack = table.unpack or unpack
+local JOBS, RECORD, READY, SCHEDULED, ACTIVE, FAILED, OUTCOMES, PROGRESS, CONTROL, WAKE = unpack(KEYS)
+local count = #ARGV / 5
+if #ARGV % 5 ~= 0 or count < 1 or count > 1000 or #KEYS ~= 10 + count then
+  return redis.error_reply('JOBWIRE_ARGUMENT counts of KEYS and ARGV')
+end
+
+-- tonumber() takes 'nan', '0x10' and ' 7 ', so the text is checked first.
+local function number(text, low, high)
+  if #text > 16 or not string.find(text, '^%d+$') then return nil end
+  local value = tonumber(text)
+  if value < low or value > high then return nil end
+  return value
+end
+
+local function parse(text)
+  if not text then
+    return { attempt = 0, max = 3, priority = 4, run = 0, flags = '-', nonce = '-', place = '-' }
+  end
+  local attempt, max, priority, run, flags, nonce, place =
+    string.match(text, '^(%d+) (%d+) (%d) (%d+) ([cs-]+) ([A-Za-z0-9_-]+) ([%d-]+)$')
+  if not attempt or #text > 160 or not (place == '-' or tonumber(place)) then return nil end
+  return { attempt = tonumber(attempt), max = tonumber(max), priority = tonumber(priority),
+    run = tonumber(run), flags = flags, nonce = nonce, place = place }
+end
+
+local function write(job)
+  return string.format('%.0f %.0f %.0f %.0f %s %s %s',
+    job.attempt, job.max, job.priority, job.run, job.flags, job.nonce, job.place)
+end
+
+local control = redis.call('HMGET', CONTROL, 'layout', 'paused', 'max_active', 'failed_ttl_ms')
+if control[1] and control[1] ~= '1' then
+  return redis.error_reply('JOBWIRE_LAYOUT ' .. control[1])
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now_text = string.format('%.0f', now)
+local max_active = tonumber(control[3] or '')
+local was_full = max_active and redis.call('ZCARD', ACTIVE) >= max_active
+
+local ids, jobs = {}, {}
+for i = 1, count do ids[i] = ARGV[i * 5 - 4] end
+local records = redis.call('HMGET', RECORD, unpack(ids))
+for i, id in ipairs(ids) do jobs[id] = jobs[id] or parse(records[i]) end
+
+local ENDS = { succeed = true, expire = true, cancel = true }
+local DOCUMENTED = { succeed = true, expire = true, cancel = true, fail = true, retry = true, decide = true }
+local reply, told = { now }, {}
+local ended, left, failed, scheduled, ready = {}, {}, {}, {}, {}
+local new_records, outcomes = {}, {}
+
+local function put(list, a, b)
+  list[#list + 1] = a
+  list[#list + 1] = b
+end
+
+local function leave(id, job)
+  job.nonce, job.place = '-', '-'
+  left[#left + 1] = id
+  put(new_records, id, write(job))
+end
+
+for i, id in ipairs(ids) do
+  local job, token, verb, document = jobs[id], ARGV[i * 5 - 3], ARGV[i * 5 - 2], ARGV[i * 5 - 1]
+  local amount = number(ARGV[i * 5], 0, 9007199254740991)
+  local answer = 'done'
+  if not amount or #document > 1048576 or not (verb == 'release' or DOCUMENTED[verb] and #document > 0) then
+    answer = 'refused'
+  elseif not job or job.nonce == '-' or token ~= string.format('%.0f.', job.run) .. job.nonce then
+    answer = 'lost'
+  elseif ENDS[verb] then
+    job.nonce = '-'
+    ended[#ended + 1] = id
+    put(told, KEYS[10 + i], id)
+    if amount > 0 then redis.call('SET', KEYS[10 + i], document, 'PX', string.format('%.0f', amount)) end
+  elseif verb == 'decide' then
+    if job.flags == '-' or job.flags == 'c' then
+      job.flags = job.flags == 'c' and 'cs' or 's'
+      put(new_records, id, write(job))
+      put(outcomes, id, document)
+    end
+  elseif verb == 'fail' then
+    job.flags = '-'
+    leave(id, job)
+    put(failed, now_text, id)
+    put(outcomes, id, document)
+    put(told, KEYS[10 + i], id)
+  elseif verb == 'retry' then
+    if job.flags == 'c' then
+      answer = 'cancel'
+    else
+      leave(id, job)
+      put(scheduled, string.format('%.0f', now + amount), id)
+      if job.flags == '-' then put(outcomes, id, document) end
+    end
+  else
+    local place = job.place
+    if place == '-' then
+      place = string.format('%.0f', (9 - job.priority) * 281474976710656 + redis.call('HINCRBY', CONTROL, 'seq', 1))
+    end
+    job.attempt = math.max(job.attempt - 1, 0)
+    leave(id, job)
+    put(ready, place, id)
+  end
+  reply[i + 1] = answer
+end
+
+if #new_records > 0 then redis.call('HSET', RECORD, unpack(new_records)) end
+if #outcomes > 0 then redis.call('HSET', OUTCOMES, unpack(outcomes)) end
+if #ended > 0 then
+  redis.call('ZREM', ACTIVE, unpack(ended))
+  for _, hash in ipairs({ JOBS, RECORD, OUTCOMES, PROGRESS }) do redis.call('HDEL', hash, unpack(ended)) end
+end
+if #left > 0 then
+  redis.call('ZREM', ACTIVE, unpack(left))
+  redis.call('HDEL', PROGRESS, unpack(left))
+end
+local arm = #ready > 0
+if #ready > 0 then redis.call('ZADD', READY, unpack(ready)) end
+if #scheduled > 0 then
+  redis.call('ZADD', SCHEDULED, unpack(scheduled))
+  local head = redis.call('ZRANGE', SCHEDULED, 0, 0)[1]
+  for i = 2, #scheduled, 2 do arm = arm or scheduled[i] == head end
+end
+if #failed > 0 then
+  redis.call('ZADD', FAILED, unpack(failed))
+  local keep_ms = tonumber(control[4] or '') or 604800000
+  local old = redis.call('ZRANGE', FAILED, '-inf', string.format('%.0f', now - keep_ms),
+    'BYSCORE', 'LIMIT', 0, 2 * #failed)
+  if #old > 0 then
+    redis.call('ZREM', FAILED, unpack(old))
+    for _, hash in ipairs({ JOBS, RECORD, OUTCOMES, PROGRESS }) do redis.call('HDEL', hash, unpack(old)) end
+  end
+end
+
+if was_full then arm = arm or redis.call('ZCARD', READY) > 0 end
+if arm and control[2] ~= '1' and not (max_active and redis.call('ZCARD', ACTIVE) >= max_active)
+  and redis.call('LLEN', WAKE) == 0 then
+  redis.call('LPUSH', WAKE, '1')
+end
+-- pcall: a user without channel rights must not stop a write that has begun.
+for i = 1, #told, 2 do redis.pcall('SPUBLISH', told[i], told[i + 1]) end
+return reply
