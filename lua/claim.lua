@@ -109,6 +109,8 @@ if #due > 0 then
     if job then
       ready[#ready + 1] = string.format('%.0f', (9 - job.priority) * 281474976710656 + seq + i)
       ready[#ready + 1] = id
+    elseif redis.call('HEXISTS', JOBS, id) == 0 then
+      dropped[#dropped + 1] = id
     else
       unreadable(id)
     end
