@@ -1,0 +1,173 @@
+"""The arguments and replies of every script, as plain values. SPEC section 7.2."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from .keys import QueueKeys
+
+MAX_JOBS = 1000
+
+
+class Script(NamedTuple):
+    """One script: its name, its bytes, and their SHA-1, by which the server knows it."""
+
+    name: str
+    text: bytes
+    sha1: str
+
+
+class Call(NamedTuple):
+    """One script call, ready to send."""
+
+    script: str
+    keys: tuple[str, ...]
+    args: Sequence[str | bytes | int]
+
+
+class Accept(NamedTuple):
+    """What enqueue and pass need of one job; `run_at` 0 means now. [PROD-1]"""
+
+    id: str
+    envelope: bytes
+    run_at: int
+    max_attempts: int
+    priority: int
+
+
+class Claimed(NamedTuple):
+    """One job of a claim's reply."""
+
+    id: str
+    token: str
+    attempt: int
+    document: bytes
+    envelope: bytes
+
+
+class ClaimReply(NamedTuple):
+    """A claim's reply: times in ms; `taken` if its one job was taken over."""
+
+    now: int
+    wait_ms: int
+    taken: bool
+    jobs: list[Claimed]
+
+
+class Settle(NamedTuple):
+    """What settle needs of one job; `number` is a ttl or delay in ms."""
+
+    id: str
+    token: str
+    verb: str
+    document: bytes
+    number: int
+
+
+class Look(NamedTuple):
+    """What look says of one job."""
+
+    state: str
+    attempt: int
+    document: bytes
+    progress: bytes
+
+
+class JoinReply(NamedTuple):
+    """A join's reply; `values` is empty until the group is complete."""
+
+    count: int
+    size: int
+    values: list[bytes]
+
+
+@cache
+def scripts() -> dict[str, Script]:
+    """Return all scripts of this release by name. [VER-2]"""
+    found = {}
+    for entry in sorted(files("jobwire").joinpath("lua").iterdir(), key=lambda entry: entry.name):
+        name, dot, kind = entry.name.partition(".")
+        if kind == "lua":
+            text = entry.read_bytes()
+            found[name] = Script(name, text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
+    return found
+
+
+def enqueue(keys: QueueKeys, jobs: Sequence[Accept], script: str = "enqueue") -> Call:
+    """Call enqueue, or `pass` for a hand-over."""
+    return Call(script, (*keys.base, *[keys.result(job.id) for job in jobs]), [part for job in jobs for part in job])
+
+
+def words(reply: list[Any]) -> list[str]:
+    """Read a reply of one word per job: enqueue, extend, settle, requeue."""
+    return [word.decode() for word in reply[1:]]
+
+
+def claim(keys: QueueKeys, nonce: str, lease_ms: int, max_jobs: int, rescue: bool) -> Call:
+    """Call claim."""
+    return Call("claim", keys.base, (nonce, lease_ms, max_jobs, int(rescue)))
+
+
+def claimed(reply: list[Any]) -> ClaimReply:
+    """Read a claim's reply."""
+    jobs = [
+        Claimed(reply[i].decode(), reply[i + 1].decode(), reply[i + 2], reply[i + 3], reply[i + 4])
+        for i in range(3, len(reply), 5)
+    ]
+    return ClaimReply(reply[0], reply[1], reply[2] == 1, jobs)
+
+
+def extend(keys: QueueKeys, lease_ms: int, jobs: Sequence[tuple[str, str, bytes]]) -> Call:
+    """Call extend; per job id, token and progress (empty: none)."""
+    return Call("extend", keys.base, [lease_ms, *[part for job in jobs for part in job]])
+
+
+def settle(keys: QueueKeys, jobs: Sequence[Settle]) -> Call:
+    """Call settle."""
+    return Call("settle", (*keys.base, *[keys.result(job.id) for job in jobs]), [part for job in jobs for part in job])
+
+
+def cancel(keys: QueueKeys, job_id: str, document: bytes, ttl_ms: int) -> Call:
+    """Call cancel."""
+    return Call("cancel", (*keys.base, keys.result(job_id)), (job_id, document, ttl_ms))
+
+
+def look(keys: QueueKeys, ids: Sequence[str]) -> Call:
+    """Call look."""
+    return Call("look", (*keys.base, *map(keys.result, ids)), ids)
+
+
+def looked(reply: list[Any]) -> list[Look]:
+    """Read a look's reply."""
+    return [
+        Look(reply[i].decode(), reply[i + 1], reply[i + 2], reply[i + 3]) for i in range(1, len(reply), 4)
+    ]
+
+
+def join(keys: QueueKeys, group: str, index: int, size: int, value: bytes, ttl_ms: int) -> Call:
+    """Call join; `keys` are those of the callback's queue."""
+    return Call("join", (keys.join(group),), (index, size, value, ttl_ms))
+
+
+def joined(reply: list[Any]) -> JoinReply:
+    """Read a join's reply."""
+    return JoinReply(reply[1], reply[2], reply[3:])
+
+
+def requeue(keys: QueueKeys, ids: Sequence[str]) -> Call:
+    """Call requeue."""
+    return Call("requeue", keys.base, ids)
+
+
+def purge(keys: QueueKeys, before_ms: int, limit: int) -> Call:
+    """Call purge."""
+    return Call("purge", keys.base, (before_ms, limit))
+
+
+def configure(keys: QueueKeys, field: str, value: str) -> Call:
+    """Call configure; an empty value unsets the field."""
+    return Call("configure", keys.base, (field, value))

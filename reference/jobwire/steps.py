@@ -1,0 +1,234 @@
+"""What a producer builds before it enqueues: steps, chains and groups."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, NamedTuple
+
+import msgspec
+
+from .envelope import DEFAULT_QUEUE, VERSION, Envelope, Join, Retry, convert, write
+from .envelope import Step as StepFields
+from .errors import Refused
+from .ids import new_id
+from .scripts import Accept
+from .values import Encoding
+from .workflow import accept
+
+Instant = int | datetime.datetime
+Duration = int | float | datetime.timedelta
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """How one job is enqueued.
+
+    `queue` names the queue (default `default`). `run_at` and `expires_at` are ms or an aware datetime;
+    `delay` and `expires_in` are seconds or a timedelta, counted on the server's clock. `timeout_ms`,
+    `result_ttl_ms`, `priority` (0 to 9), `retry` and `headers` are SPEC section 4.2's; `pass_result=False`
+    keeps the previous result out of a later step's arguments; `id` makes the job unique in its queue.
+    """
+
+    queue: str | None = None
+    id: str | None = None
+    run_at: Instant | None = None
+    delay: Duration | None = None
+    expires_at: Instant | None = None
+    expires_in: Duration | None = None
+    timeout_ms: int | None = None
+    priority: int | None = None
+    retry: Retry | None = None
+    result_ttl_ms: int | None = None
+    headers: Mapping[str, Any] | None = None
+    pass_result: bool | None = None
+
+    def over(self, base: Options) -> Options:
+        """Return these options, with those of `base` where one is not set here."""
+        given = {name: value for name in _OPTION_NAMES if (value := getattr(self, name)) is not None}
+        return replace(base, **given) if given else base
+
+    @property
+    def relative(self) -> bool:
+        """Whether the server's time is needed to build the envelope."""
+        return self.delay is not None or self.expires_in is not None
+
+
+_OPTION_NAMES = tuple(option.name for option in fields(Options))
+NO_OPTIONS = Options()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One job to be: its type, arguments and options. Its id is fixed from the start."""
+
+    type: str
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    options: Options = NO_OPTIONS
+    id: str = field(default_factory=new_id)
+
+    @property
+    def queue(self) -> str:
+        """The queue that the job goes to. [PROD-3]"""
+        return self.options.queue or DEFAULT_QUEUE
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Steps that run one after the other, each with the result of the one before as first argument."""
+
+    steps: tuple[Step, ...]
+
+    def __post_init__(self) -> None:
+        if not self.steps:
+            raise Refused("chain: expected at least one step, got none")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Steps or chains that run side by side, and the steps that follow once all have succeeded."""
+
+    members: tuple[Step | Chain, ...]
+    then: Chain
+    group: str = field(default_factory=new_id)
+    ttl_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.members) <= 1000:
+            raise Refused(f"group: expected 1 to 1000 members, got {len(self.members)} [FIELD-5]")
+        if self.ttl_ms is not None and self.ttl_ms < 1:
+            raise Refused(f"group: expected ttl_ms of at least 1, got {self.ttl_ms} [FIELD-5]")
+
+
+class Ready(NamedTuple):
+    """One job, encoded for its queue."""
+
+    queue: str
+    job: Accept
+
+
+def make_step(kind: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: Options) -> Step:
+    """Return a step, with the id of its options if they name one."""
+    if options.id is None:
+        return Step(kind, tuple(args), dict(kwargs), options)
+    return Step(kind, tuple(args), dict(kwargs), options, options.id)
+
+
+def keeps_outcome(work: Step | Chain | Group) -> bool:
+    """Whether an outcome will be there to wait for; a later step always keeps one. [RUN-11]"""
+    return not isinstance(work, Step) or work.options.result_ttl_ms != 0
+
+
+def chain_of(steps: Iterable[Step | Chain]) -> Chain:
+    """Return one chain of all the steps given."""
+    flat: list[Step] = []
+    for step in steps:
+        flat.extend(step.steps if isinstance(step, Chain) else [step])
+    return Chain(tuple(flat))
+
+
+def ids_of(work: Step | Chain | Group) -> list[tuple[str, str]]:
+    """Return queue and id of every job of a workflow, in the order in which a waiter looks. [FLOW-16]"""
+    if isinstance(work, Step):
+        return [(work.queue, work.id)]
+    if isinstance(work, Chain):
+        return [(step.queue, step.id) for step in work.steps]
+    return [pair for part in (*work.members, work.then) for pair in ids_of(part)]
+
+
+def needs_clock(work: Step | Chain | Group) -> bool:
+    """Whether the server's time is needed to build the envelopes."""
+    if isinstance(work, Step):
+        return work.options.relative
+    parts: tuple[Step | Chain, ...] = work.steps if isinstance(work, Chain) else (*work.members, work.then)
+    return any(needs_clock(part) for part in parts)
+
+
+def build(work: Step | Chain | Group, encoding: Encoding, now_ms: int) -> list[Ready]:
+    """Encode what must be enqueued now; raise Invalid, ValueRefused or TooLarge. [PROD-2]"""
+    if isinstance(work, Step):
+        return [_ready(work, encoding, now_ms, (), None)]
+    if isinstance(work, Chain):
+        return [_ready(work.steps[0], encoding, now_ms, work.steps[1:], None)]
+    then = [_later(step, now_ms, None) for step in work.then.steps]
+    ready = []
+    for index, member in enumerate(work.members):
+        join = _join(work, index, then)
+        steps = member.steps if isinstance(member, Chain) else (member,)
+        ready.append(_ready(steps[0], encoding, now_ms, steps[1:], join))
+    return ready
+
+
+def _join(group: Group, index: int, then: list[dict[str, Any]]) -> Join:
+    if group.ttl_ms is None:
+        return Join(group=group.group, index=index, size=len(group.members), then=then)
+    return Join(group=group.group, index=index, size=len(group.members), then=then, ttl_ms=group.ttl_ms)
+
+
+def _ready(step: Step, encoding: Encoding, now_ms: int, rest: Sequence[Step], join: Join | None) -> Ready:
+    fields = _fields(step, now_ms)
+    if rest:
+        fields["then"] = [
+            _later(later, now_ms, join if number == len(rest) else None) for number, later in enumerate(rest, 1)
+        ]
+    elif join is not None:
+        fields["join"] = join
+    envelope = Envelope(jobwire=VERSION, **fields)
+    return Ready(step.queue, accept(envelope, write(envelope, encoding)))
+
+
+def _later(step: Step, now_ms: int, join: Join | None) -> dict[str, Any]:
+    fields = _fields(step, now_ms)
+    if step.options.pass_result is False:
+        fields["pass_result"] = False
+    if join is not None:
+        fields["join"] = join
+    later: dict[str, Any] = msgspec.to_builtins(StepFields(**fields))
+    return later
+
+
+def _fields(step: Step, now_ms: int) -> dict[str, Any]:
+    options = step.options
+    fields: dict[str, Any] = {"id": step.id, "type": step.type, "queue": step.queue}
+    if step.args:
+        fields["args"] = list(step.args)
+    if step.kwargs:
+        fields["kwargs"] = dict(step.kwargs)
+    if options is NO_OPTIONS:
+        return fields
+    given = _given(options, now_ms)
+    if given:
+        # Constructing a struct checks nothing, so the options are held against the tables here. [PROD-2]
+        convert({"jobwire": VERSION, "id": "-", "type": "-", "queue": "-", **msgspec.to_builtins(given)})
+        fields.update(given)
+    return fields
+
+
+def _given(options: Options, now_ms: int) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    run_at = _instant("run_at", options.run_at, "delay", options.delay, now_ms)
+    expires_at = _instant("expires_at", options.expires_at, "expires_in", options.expires_in, now_ms)
+    for name, value in (("run_at", run_at), ("expires_at", expires_at)):
+        if value is not None:
+            given[name] = value
+    for name in ("timeout_ms", "priority", "retry", "result_ttl_ms"):
+        if (value := getattr(options, name)) is not None:
+            given[name] = value
+    if options.headers:
+        given["headers"] = dict(options.headers)
+    return given
+
+
+def _instant(name: str, at: Instant | None, relative: str, after: Duration | None, now_ms: int) -> int | None:
+    if at is not None and after is not None:
+        raise Refused(f"{name}: expected {name} or {relative}, got both")
+    if after is not None:
+        seconds = after.total_seconds() if isinstance(after, datetime.timedelta) else after
+        return now_ms + round(seconds * 1000)
+    if isinstance(at, datetime.datetime):
+        if at.tzinfo is None:
+            raise Refused(f"{name}: expected an aware datetime or ms, got {at!r} without a time zone")
+        return round(at.timestamp() * 1000)
+    return at

@@ -1,0 +1,284 @@
+"""Run script calls on a server: the only modules that know the Redis client are this one and `waiting`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import LayoutMismatch, Refused, ScriptRefused, ServerError, Unavailable
+from .scripts import Call, scripts
+
+if TYPE_CHECKING:
+    import redis
+    import redis.asyncio
+
+DEFAULT_URL = "redis://localhost:6379/0"
+URL_VARIABLE = "JOBWIRE_REDIS_URL"
+
+# How long a producer's call is sent again before it gives up.
+PATIENCE_S = 10.0
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 1.0
+
+# A server that is silent for longer is taken for gone; well above the longest BLPOP.
+SOCKET_TIMEOUT_S = 10.0
+
+_CLUSTER_SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
+
+# Errors after which the same call may succeed. [CALL-7]
+_PASSING = ("READONLY", "LOADING", "TRYAGAIN", "CLUSTERDOWN", "MOVED", "ASK", "UNBLOCKED", "MASTERDOWN", "NOREPLICAS")
+
+
+def server_url(url: str | None = None) -> str:
+    """Return the URL to use: the given one, that of JOBWIRE_REDIS_URL, or the default."""
+    return url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
+
+
+def _options(url: str) -> tuple[str, dict[str, Any], bool]:
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    scheme, separator, rest = url.partition("://")
+    plain = _CLUSTER_SCHEMES.get(scheme, scheme)
+    options: dict[str, Any] = {"socket_keepalive": True, "decode_responses": False}
+    for name in ("socket_timeout", "socket_connect_timeout"):
+        if name not in url:
+            options[name] = SOCKET_TIMEOUT_S
+    if plain == scheme:
+        # Each caller here decides for itself what is sent again, and when.
+        options["retry"] = Retry(NoBackoff(), 0)
+    return plain + separator + rest, options, plain != scheme
+
+
+def connect(url: str) -> redis.Redis:
+    """Return a synchronous client; `redis+cluster://` and `rediss+cluster://` give a Cluster client."""
+    import redis
+    import redis.cluster
+
+    plain, options, cluster = _options(url)
+    try:
+        if cluster:
+            client: Any = redis.cluster.RedisCluster.from_url(plain, **options)
+            return client
+        return redis.Redis.from_url(plain, **options)
+    except ValueError as error:
+        raise Refused(f"url: expected redis://, rediss://, unix:// or redis+cluster://, got {url!r}: {error}") from None
+    except redis.RedisError as error:
+        raise Unavailable(f"server: no answer from {url}: {error}") from error
+
+
+def connect_async(url: str) -> redis.asyncio.Redis:
+    """Return an asynchronous client, as `connect` does a synchronous one."""
+    import redis.asyncio
+    import redis.asyncio.cluster
+
+    plain, options, cluster = _options(url)
+    try:
+        if cluster:
+            client: Any = redis.asyncio.RedisCluster.from_url(plain, **options)
+            return client
+        return redis.asyncio.Redis.from_url(plain, **options)
+    except ValueError as error:
+        raise Refused(f"url: expected redis://, rediss://, unix:// or redis+cluster://, got {url!r}: {error}") from None
+
+
+def is_cluster(client: Any) -> bool:
+    """Whether a client speaks to a Cluster, where calls to several queues cannot share a pipeline."""
+    return type(client).__name__ == "RedisCluster"
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same call may succeed when it is sent again. [CALL-7]"""
+    import redis.exceptions as failures
+
+    if isinstance(error, failures.AuthenticationError | failures.AuthorizationError | failures.NoPermissionError):
+        return False
+    if isinstance(error, failures.ConnectionError | failures.TimeoutError | OSError | failures.ClusterError):
+        return True
+    return isinstance(error, failures.ResponseError) and (
+        str(error).startswith(_PASSING)
+        or isinstance(error, failures.ReadOnlyError | failures.TryAgainError | failures.AskError | failures.ClusterDownError)
+    )
+
+
+def translate(error: BaseException) -> ServerError:
+    """Return our error for one of the client's. [CALL-5] [CALL-6]"""
+    text = str(error)
+    if "JOBWIRE_LAYOUT" in text:
+        have = text.partition("JOBWIRE_LAYOUT")[2].strip()
+        return LayoutMismatch(f"control.layout: expected '1', got {have!r} [CALL-5]")
+    if "JOBWIRE_ARGUMENT" in text:
+        return ScriptRefused(f"{text} [CALL-6]")
+    return Unavailable(f"server: {text or type(error).__name__}")
+
+
+def _command(call: Call) -> tuple[Any, ...]:
+    return ("EVALSHA", scripts()[call.script].sha1, len(call.keys), *call.keys, *call.args)
+
+
+def _unknown(reply: Any) -> bool:
+    import redis.exceptions as failures
+
+    return isinstance(reply, failures.NoScriptError) or (
+        isinstance(reply, failures.ResponseError) and str(reply).startswith("NOSCRIPT")
+    )
+
+
+def pauses() -> Iterator[float]:
+    """Yield how many seconds to wait before each further try, growing, with jitter."""
+    pause = FIRST_PAUSE_S
+    while True:
+        yield pause * (0.5 + random.random() / 2)
+        pause = min(pause * 2, LONGEST_PAUSE_S)
+
+
+class Store:
+    """Run calls on one server, synchronously; safe to share between threads."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        _check_client(client)
+        self.client: Any = client
+        self._cluster = is_cluster(client)
+
+    def load(self) -> None:
+        """Load every script. [CALL-1]"""
+        for script in scripts().values():
+            self.client.script_load(script.text)
+
+    def run_once(self, calls: Sequence[Call]) -> list[Any]:
+        """Send the calls in one round trip and return each reply, or the error in its place.
+
+        Raises what the client raises when the connection is lost.
+        """
+        replies = self._send(calls)
+        again = [i for i, reply in enumerate(replies) if _unknown(reply)]
+        if again:
+            self.load()
+            for i, reply in zip(again, self._send([calls[i] for i in again]), strict=True):
+                replies[i] = reply
+        return replies
+
+    def _send(self, calls: Sequence[Call]) -> list[Any]:
+        if len(calls) > 1 and not self._cluster:
+            pipe = self.client.pipeline(transaction=False)
+            for call in calls:
+                pipe.execute_command(*_command(call))
+            replies: list[Any] = pipe.execute(raise_on_error=False)
+            return replies
+        return [_kept(lambda call=call: self.client.execute_command(*_command(call))) for call in calls]
+
+    def run(self, calls: Sequence[Call]) -> list[Any]:
+        """Run the calls, each sent again while that may help; raise a ServerError. [CALL-7]"""
+        give_up = time.monotonic() + PATIENCE_S
+        pause = pauses()
+        while True:
+            error, replies = None, []
+            try:
+                replies = self.run_once(calls)
+                error = next((reply for reply in replies if isinstance(reply, Exception)), None)
+            except Exception as lost:  # the client's tree has no common root with OSError
+                error = lost
+            if error is None:
+                return replies
+            if not is_passing(error) or time.monotonic() > give_up:
+                raise translate(error) from error
+            time.sleep(next(pause))
+
+    def read(self, command: str, *args: Any) -> Any:
+        """Run one plain reading command."""
+        try:
+            return self.client.execute_command(command, *args)
+        except Exception as error:
+            raise translate(error) from error
+
+    def scan(self, pattern: str) -> list[str]:
+        """Return the names of all keys that match."""
+        return sorted(key.decode() for key in self.client.scan_iter(match=pattern, count=1000))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.client.close()
+
+
+class AsyncStore:
+    """Run calls on one server from an event loop; see Store."""
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        _check_client(client)
+        self.client: Any = client
+        self._cluster = is_cluster(client)
+
+    async def load(self) -> None:
+        """Load every script. [CALL-1]"""
+        for script in scripts().values():
+            await self.client.script_load(script.text)
+
+    async def run_once(self, calls: Sequence[Call]) -> list[Any]:
+        """Send the calls in one round trip; see Store.run_once."""
+        replies = await self._send(calls)
+        again = [i for i, reply in enumerate(replies) if _unknown(reply)]
+        if again:
+            await self.load()
+            for i, reply in zip(again, await self._send([calls[i] for i in again]), strict=True):
+                replies[i] = reply
+        return replies
+
+    async def _send(self, calls: Sequence[Call]) -> list[Any]:
+        if len(calls) > 1 and not self._cluster:
+            pipe = self.client.pipeline(transaction=False)
+            for call in calls:
+                pipe.execute_command(*_command(call))
+            replies: list[Any] = await pipe.execute(raise_on_error=False)
+            return replies
+        found = []
+        for call in calls:
+            try:
+                found.append(await self.client.execute_command(*_command(call)))
+            except _response_error() as error:
+                found.append(error)
+        return found
+
+    async def run(self, calls: Sequence[Call]) -> list[Any]:
+        """Run the calls, each sent again while that may help; see Store.run. [CALL-7]"""
+        give_up = time.monotonic() + PATIENCE_S
+        pause = pauses()
+        while True:
+            error, replies = None, []
+            try:
+                replies = await self.run_once(calls)
+                error = next((reply for reply in replies if isinstance(reply, Exception)), None)
+            except Exception as lost:  # the client's tree has no common root with OSError
+                error = lost
+            if error is None:
+                return replies
+            if not is_passing(error) or time.monotonic() > give_up:
+                raise translate(error) from error
+            await asyncio.sleep(next(pause))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.client.aclose()
+
+
+def _response_error() -> type[Exception]:
+    import redis.exceptions as failures
+
+    return failures.ResponseError
+
+
+def _kept(send: Callable[[], Any]) -> Any:
+    try:
+        return send()
+    except _response_error() as error:
+        return error
+
+
+def _check_client(client: Any) -> None:
+    pool = getattr(client, "connection_pool", None)
+    options = getattr(pool, "connection_kwargs", None) or getattr(client, "connection_kwargs", None) or {}
+    if options.get("decode_responses"):
+        raise Refused("client: expected decode_responses=False, got True [KEY-2]")

@@ -1,0 +1,166 @@
+"""Hear the end of jobs: sharded subscriptions, kept open from one wait to the next."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+# Pauses without a subscription, where every look is a poll.
+FIRST_POLL_S = 0.01
+
+SHORTEST_PAUSE_S = 0.001
+
+# Connections kept for later waits.
+KEPT = 16
+
+
+class _Confirmations:
+    """Count down the confirmations of one subscription; what else comes is of an earlier one."""
+
+    def __init__(self, channels: Sequence[str]) -> None:
+        self._missing = {channel.encode() for channel in channels}
+
+    def take(self, message: dict[str, Any] | None) -> None:
+        if message is not None and message["type"] == "ssubscribe":
+            self._missing.discard(message["channel"])
+
+    @property
+    def complete(self) -> bool:
+        return not self._missing
+
+
+def _heard(message: dict[str, Any] | None) -> bool:
+    return message is not None and message["type"] == "smessage"
+
+
+class Listener:
+    """Hear the end of some jobs, from a pool of subscription connections."""
+
+    def __init__(self, client: Any, idle: list[Any]) -> None:
+        self._client = client
+        self._idle = idle
+        self._pubsub: Any = None
+        self._channels: Sequence[str] = ()
+        self._poll_s = FIRST_POLL_S
+
+    def listen(self, channels: Sequence[str]) -> None:
+        """Subscribe, and return once the server has confirmed; without the right to, poll. [WAIT-2]"""
+        self._channels = channels
+        try:
+            self._pubsub = self._idle.pop() if self._idle else self._client.pubsub()
+            self._pubsub.ssubscribe(*channels)
+            waiting = _Confirmations(channels)
+            give_up = time.monotonic() + 5
+            while not waiting.complete and time.monotonic() < give_up:
+                waiting.take(self._pubsub.get_sharded_message(timeout=1))
+        except Exception:  # whatever the client raises, looking once a second still works
+            self._drop()
+
+    def pause(self, seconds: float) -> None:
+        """Sleep until a channel says something, at most `seconds`."""
+        until = time.monotonic() + seconds
+        if self._pubsub is None:
+            self._poll_s = min(self._poll_s * 2, seconds)
+            time.sleep(self._poll_s)
+            return
+        try:
+            while (left := until - time.monotonic()) > 0:
+                began = time.monotonic()
+                if _heard(self._pubsub.get_sharded_message(timeout=left)):
+                    return
+                # A Cluster's subscriber asks one node a call, and some answer at once.
+                if time.monotonic() - began < SHORTEST_PAUSE_S:
+                    time.sleep(SHORTEST_PAUSE_S)
+        except Exception:  # a lost connection: look, and listen anew
+            self._drop()
+            self.listen(self._channels)
+
+    def close(self) -> None:
+        """Unsubscribe and give the connection back."""
+        if self._pubsub is None:
+            return
+        try:
+            self._pubsub.sunsubscribe(*self._channels)
+        except Exception:  # the connection is gone, and its subscriptions with it
+            self._drop()
+            return
+        if len(self._idle) < KEPT:
+            self._idle.append(self._pubsub)
+        else:
+            self._drop()
+        self._pubsub = None
+
+    def _drop(self) -> None:
+        if self._pubsub is not None:
+            self._pubsub.close()
+        self._pubsub = None
+
+
+class AsyncListener:
+    """Hear the end of some jobs from an event loop; see Listener."""
+
+    def __init__(self, client: Any, idle: list[Any]) -> None:
+        self._client = client
+        self._idle = idle
+        self._pubsub: Any = None
+        self._channels: Sequence[str] = ()
+        self._poll_s = FIRST_POLL_S
+
+    async def listen(self, channels: Sequence[str]) -> None:
+        """Subscribe, and return once the server has confirmed; without the right to, poll. [WAIT-2]"""
+        self._channels = channels
+        try:
+            self._pubsub = self._idle.pop() if self._idle else self._client.pubsub()
+            await self._pubsub.ssubscribe(*channels)
+            waiting = _Confirmations(channels)
+            give_up = time.monotonic() + 5
+            while not waiting.complete and time.monotonic() < give_up:
+                waiting.take(await self._message(1))
+        except Exception:  # whatever the client raises, looking once a second still works
+            await self._drop()
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep until a channel says something, at most `seconds`."""
+        until = time.monotonic() + seconds
+        if self._pubsub is None:
+            self._poll_s = min(self._poll_s * 2, seconds)
+            await asyncio.sleep(self._poll_s)
+            return
+        try:
+            while (left := until - time.monotonic()) > 0:
+                began = time.monotonic()
+                if _heard(await self._message(left)):
+                    return
+                # A Cluster's subscriber asks one node a call, and some answer at once.
+                if time.monotonic() - began < SHORTEST_PAUSE_S:
+                    await asyncio.sleep(SHORTEST_PAUSE_S)
+        except Exception:  # a lost connection: look, and listen anew
+            await self._drop()
+            await self.listen(self._channels)
+
+    async def close(self) -> None:
+        """Unsubscribe and give the connection back."""
+        if self._pubsub is None:
+            return
+        try:
+            await self._pubsub.sunsubscribe(*self._channels)
+        except Exception:  # the connection is gone, and its subscriptions with it
+            await self._drop()
+            return
+        if len(self._idle) < KEPT:
+            self._idle.append(self._pubsub)
+        else:
+            await self._drop()
+        self._pubsub = None
+
+    async def _message(self, seconds: float) -> Any:
+        # The Cluster's subscriber has another name for it.
+        get = getattr(self._pubsub, "get_sharded_message", None) or self._pubsub.get_message
+        return await get(timeout=seconds)
+
+    async def _drop(self) -> None:
+        if self._pubsub is not None:
+            await self._pubsub.aclose()
+        self._pubsub = None

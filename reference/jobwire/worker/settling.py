@@ -1,0 +1,210 @@
+"""Settle what ended, and hand over what follows: decide, hand over, close. [FLOW-3]"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from .. import scripts, workflow
+from ..errors import Invalid, TooLarge, ValueRefused
+from ..keys import QueueKeys
+from ..lifecycle import Verb
+from ..outcome import Code, ErrorInfo
+from ..scripts import Call, Settle
+from ..store import is_passing
+from ..values import MAX_BYTES
+from .held import Ending, Held
+from .judge import Judge, closing, hands_over
+
+# How many jobs and bytes go into one call. [CALL-3] [CALL-4]
+CALL_JOBS = 500
+CALL_BYTES = 8 * MAX_BYTES
+
+log = logging.getLogger("jobwire.worker")
+
+
+class Step(NamedTuple):
+    """One call and what to do with its reply."""
+
+    call: Call
+    take: Callable[[list[Any]], None]
+    jobs: list[Held]
+
+
+class Settling:
+    """All jobs whose end is decided on and not yet confirmed by the server; the dispatcher is the only caller."""
+
+    def __init__(self, judge: Judge, keys: Callable[[str], QueueKeys], forget: Callable[[Held], None]) -> None:
+        self._judge = judge
+        self._keys = keys
+        self._forget = forget
+        self._endings: dict[str, deque[tuple[Held, Ending]]] = {}
+        self._joins: deque[tuple[Held, bytes]] = deque()
+        self._passes: deque[tuple[Held, bytes]] = deque()
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything waits for the server."""
+        return bool(self._joins or self._passes or any(self._endings.values()))
+
+    def add(self, held: Held, ending: Ending) -> None:
+        """Settle a job so; what its handler may return later no longer counts."""
+        held.settled = True
+        if ending.verb == Verb.SUCCEED and held.document and hands_over(held):
+            # Given out with a decided outcome: hand over first. [RUN-2]
+            self._hand_over(held, ending.document)
+        else:
+            self._endings.setdefault(held.keys.queue, deque()).append((held, ending))
+
+    def unfinished(self) -> list[Held]:
+        """Return the jobs whose hand-over has not been answered. [FLOW-14]"""
+        return [held for held, _ in (*self._joins, *self._passes)]
+
+    def release(self, held: Held) -> None:
+        """Give a job back."""
+        held.settled = True
+        self._endings.setdefault(held.keys.queue, deque()).append((held, Ending(Verb.RELEASE, b"", 0)))
+
+    def give_up_hand_overs(self) -> None:
+        """Release the decided jobs that could not be handed over. [FLOW-14]"""
+        for waiting in (self._joins, self._passes):
+            while waiting:
+                self.release(waiting.popleft()[0])
+
+    def steps(self) -> list[Step]:
+        """Return the next call of every job; a reply may bring further steps."""
+        return [*self._settles(), *self._join_calls(), *self._pass_calls()]
+
+    def _settles(self) -> Iterator[Step]:
+        for queue, waiting in self._endings.items():
+            entries = list(waiting)
+            waiting.clear()
+            while entries:
+                size = count = 0
+                for held, ending in entries[:CALL_JOBS]:
+                    if count and size + len(ending.document) > CALL_BYTES:
+                        break
+                    size += len(ending.document)
+                    count += 1
+                part, entries = entries[:count], entries[count:]
+                jobs = [
+                    Settle(held.id, held.token, ending.verb, ending.document, ending.number) for held, ending in part
+                ]
+
+                def take(reply: Any, part: list[tuple[Held, Ending]] = part) -> None:
+                    self._take_settled(part, reply)
+
+                yield Step(scripts.settle(self._keys(queue), jobs), take, [held for held, _ in part])
+
+    def _take_settled(self, part: list[tuple[Held, Ending]], reply: Any) -> None:
+        if self._unanswered(reply):
+            waiting = self._endings[part[0][0].keys.queue]
+            for held, ending in reversed(part):
+                held.resent = True
+                waiting.appendleft((held, ending))
+            return
+        for (held, ending), word in zip(part, scripts.words(reply), strict=True):
+            if word == "done":
+                if ending.verb == Verb.DECIDE:
+                    self._hand_over(held, ending.document)
+                else:
+                    self._forget(held)
+            elif word == "cancel":
+                held.cancel_requested = True
+                self.add(held, self._judge.cancelled(held))
+            elif word == "refused":
+                error = ErrorInfo(code=Code.RESULT_TOO_LARGE, message=f"the server refused to {ending.verb} the job")
+                log.error("settle refused", extra={"job": held.id, "verb": ending.verb})
+                self.add(held, self._judge.fail(held, error))
+            else:
+                level = logging.DEBUG if held.resent else logging.WARNING
+                log.log(level, "lease lost", extra={"job": held.id, "queue": held.keys.queue, "attempt": held.attempt})
+                self._forget(held)
+
+    def _hand_over(self, held: Held, document: bytes) -> None:
+        if held.next is not None:
+            self._passes.append((held, document))
+        else:
+            self._joins.append((held, document))
+
+    def _join_calls(self) -> Iterator[Step]:
+        for _ in range(len(self._joins)):
+            held, document = self._joins.popleft()
+            join = held.envelope.join
+            assert join is not None
+            keys = self._keys(join.then[0]["queue"])
+
+            def take(reply: Any, held: Held = held, document: bytes = document) -> None:
+                self._take_joined(held, document, reply)
+
+            yield Step(scripts.join(keys, join.group, join.index, join.size, document, join.ttl_ms), take, [held])
+
+    def _take_joined(self, held: Held, document: bytes, reply: Any) -> None:
+        if isinstance(reply, Exception) and "JOBWIRE_ARGUMENT" in str(reply):
+            wrong = Invalid("join.size", "expected the size that the group's first member gave", "FLOW-13")
+            error = ErrorInfo(code=Code.INVALID, message=str(wrong), details={"field": "join.size"})
+            self.add_final(held, self._judge.fail(held, error))
+            return
+        if self._unanswered(reply):
+            self._joins.append((held, document))
+            return
+        joined = scripts.joined(reply)
+        if joined.count < 0:
+            error_info = ErrorInfo(code=Code.RESULT_TOO_LARGE, message="the outcomes of the group are over its limit")
+            self.add_final(held, self._judge.fail(held, error_info))
+        elif not joined.values:
+            self._close(held, document)
+        else:
+            try:
+                held.next = workflow.next_of_group(held.envelope, joined.values, held.encoding)
+            except (TooLarge, ValueRefused) as error:
+                self.add_final(held, self._judge.too_large(held, error))
+                return
+            self._passes.append((held, document))
+
+    def _pass_calls(self) -> Iterator[Step]:
+        by_queue: dict[str, list[tuple[Held, bytes]]] = {}
+        while self._passes:
+            held, document = self._passes.popleft()
+            assert held.next is not None
+            by_queue.setdefault(held.next.queue, []).append((held, document))
+        for queue, entries in by_queue.items():
+            # Next envelopes can be 1 MiB each, so few go into one call. [CALL-4]
+            size = 8
+            for first in range(0, len(entries), size):
+                part = entries[first : first + size]
+                jobs = [held.next.job for held, _ in part if held.next is not None]
+
+                def take(reply: Any, part: list[tuple[Held, bytes]] = part) -> None:
+                    self._take_passed(part, reply)
+
+                yield Step(scripts.enqueue(self._keys(queue), jobs, "pass"), take, [held for held, _ in part])
+
+    def _take_passed(self, part: list[tuple[Held, bytes]], reply: Any) -> None:
+        if self._unanswered(reply):
+            self._passes.extend(part)
+            return
+        for (held, document), word in zip(part, scripts.words(reply), strict=True):
+            if word == "refused":
+                error = ErrorInfo(code=Code.RESULT_TOO_LARGE, message="the next queue refused the job [FLOW-13]")
+                self.add_final(held, self._judge.fail(held, error))
+            else:
+                self._close(held, document)
+
+    def _close(self, held: Held, document: bytes) -> None:
+        self.add_final(held, closing(held, Verb.SUCCEED, document))
+
+    def add_final(self, held: Held, ending: Ending) -> None:
+        """Settle a job whose hand-over is answered."""
+        self._endings.setdefault(held.keys.queue, deque()).append((held, ending))
+
+    def _unanswered(self, reply: Any) -> bool:
+        if reply is None:
+            return True
+        if isinstance(reply, Exception):
+            if not is_passing(reply):
+                log.error("call refused by the server, tried again", extra={"error": str(reply)})
+            return True
+        return False

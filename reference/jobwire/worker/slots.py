@@ -1,0 +1,139 @@
+"""The slots of a worker: which batches run, how large the next may be, which jobs are taken back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from .held import Batch, Ending, Held
+from .judge import Judge
+from .runners import LoopRunner, ThreadRunner
+
+# A batch holds as many jobs as should end within this time, as measured on those before. [CLAIM-2]
+BATCH_S = 0.004
+LARGEST_BATCH = 200
+# A slot that is busy for longer gives back what it did not start, for any worker to take.
+STUCK_S = 0.010
+# Jobs shorter than this are worth fetching one batch ahead.
+SHORT_S = 0.000_5
+
+Settler = Callable[[Held, Ending], None]
+
+
+class Slots:
+    """Run batches in at most `concurrency` slots; the dispatcher is the only caller."""
+
+    def __init__(self, judge: Judge, concurrency: int, finished: Callable[[Batch], None], all_plain: bool) -> None:
+        self._judge = judge
+        self._concurrency = concurrency
+        self._threads = ThreadRunner(judge, finished)
+        self._loop = LoopRunner(judge, finished)
+        self._all_plain = all_plain
+        self._batches: dict[Batch, bool] = {}
+        self._job_s = BATCH_S
+        self._batch_size = 1
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs."""
+        return not self._batches
+
+    def room(self) -> int:
+        """Return how many jobs may be claimed now."""
+        ahead = 1 if self._all_plain and self._job_s < SHORT_S else 0
+        return max(0, self._concurrency + ahead - len(self._batches)) * self._batch_size
+
+    @property
+    def full(self) -> bool:
+        """Whether every slot is taken."""
+        return len(self._batches) >= self._concurrency
+
+    def start(self, jobs: list[Held]) -> None:
+        """Run jobs, as evenly as the batch size allows."""
+        for is_async in (False, True):
+            kind = [held for held in jobs if held.job.is_async is is_async]
+            for first in range(0, len(kind), self._batch_size):
+                self._start(kind[first : first + self._batch_size], is_async)
+
+    def _start(self, jobs: list[Held], is_async: bool) -> None:
+        batch = Batch(jobs, time.monotonic())
+        self._batches[batch] = is_async
+        if is_async:
+            self._loop.start(batch)
+        else:
+            self._threads.start(batch, self._concurrency)
+
+    def collect(self, settle: Settler) -> None:
+        """Hand on the endings of all jobs that ended, except of those that are settled or lost."""
+        for batch in self._batches:
+            while batch.done:
+                held, ending = batch.done.popleft()
+                if ending is not None and not held.settled:
+                    settle(held, ending)
+
+    def ended(self, batch: Batch) -> None:
+        """Free the slot of a batch, and learn from it how large the next may be."""
+        if not self._batches.pop(batch):
+            self._threads.ended()
+        if batch.count:
+            each_s = (time.monotonic() - batch.put_at) / batch.count
+            self._job_s += (each_s - self._job_s) * (0.5 if each_s > self._job_s else 0.2)
+            wanted = int(BATCH_S / max(self._job_s, 1e-9))
+            self._batch_size = max(1, min(wanted, self._batch_size * 2, LARGEST_BATCH))
+
+    def take_back(self, everything: bool = False) -> list[Held]:
+        """Return jobs that wait behind one that takes long, or all that did not start."""
+        now = time.monotonic()
+        taken: list[Held] = []
+        for batch in self._batches:
+            since = batch.current.began if batch.current is not None else batch.put_at
+            if everything or (batch.todo and now - since > STUCK_S):
+                self._batch_size = 1
+                try:
+                    while True:
+                        taken.append(batch.todo.popleft())
+                        batch.count -= 1
+                except IndexError:
+                    pass
+        return taken
+
+    def overdue(self) -> list[Held]:
+        """Return the jobs that are over their timeout_ms, each marked as such. [RETRY-7]"""
+        now = time.monotonic()
+        late = []
+        for held in self._running_with_limit():
+            if now >= held.began + (held.envelope.timeout_ms or 0) / 1000:
+                held.timed_out = True
+                late.append(held)
+        return late
+
+    def next_check_s(self) -> float | None:
+        """Return in how many seconds a time-out or a stuck batch can be due, None if none can."""
+        now = time.monotonic()
+        due = [held.began + (held.envelope.timeout_ms or 0) / 1000 for held in self._running_with_limit()]
+        for batch in self._batches:
+            if batch.todo:
+                due.append(now + STUCK_S)
+                limits = [held.envelope.timeout_ms for held in tuple(batch.todo) if held.envelope.timeout_ms]
+                due += [now + min(limits) / 1000] if limits else []
+            elif batch.current is None and batch.count and not batch.done:
+                # Taken by its runner, and not begun in this very moment.
+                due.append(now + STUCK_S)
+        return max(0.0, min(due) - now) if due else None
+
+    def running(self) -> list[Held]:
+        """Return the jobs whose handlers run and that are not settled."""
+        return [held for batch in self._batches if (held := batch.current) is not None and not held.settled]
+
+    def interrupt(self, held: Held) -> None:
+        """Stop an asynchronous handler; a plain one can only be told. [RETRY-9]"""
+        if held.job.is_async:
+            self._loop.interrupt(held)
+
+    def stop(self) -> None:
+        """Let the threads end that have nothing to run."""
+        self._threads.stop()
+        self._loop.stop()
+
+    def _running_with_limit(self) -> list[Held]:
+        return [held for held in self.running() if held.envelope.timeout_ms and not held.timed_out]

@@ -1,0 +1,300 @@
+"""The worker: claim, run, settle, in one loop; threads and the event loop only run handlers."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from ..clock import ServerClock
+from ..errors import LayoutMismatch, Refused
+from ..keys import QueueKeys, queue_keys
+from ..store import Store, connect, is_passing, pauses, translate
+from .claiming import Claiming
+from .heartbeat import Heartbeat
+from .held import Batch, Held
+from .judge import Judge
+from .settings import WorkerSettings
+from .settling import Settling
+from .slots import Slots
+from .waker import Waker, Woken
+
+if TYPE_CHECKING:
+    from ..registry import Registry
+
+log = logging.getLogger("jobwire.worker")
+
+
+class _Stop:
+    """A request to shut down; the second one is to be quick. [STOP-1] [STOP-4]"""
+
+
+class Worker:
+    """Run the jobs of an application's queues until told to stop.
+
+    `app` is a Jobwire or AsyncJobwire with handlers. Raises Refused for an application that it cannot
+    connect for, and from `run` LayoutMismatch or Unavailable.
+    """
+
+    def __init__(self, app: Registry[Any], settings: WorkerSettings | None = None) -> None:
+        self.settings = settings or WorkerSettings()
+        self._app = app
+        self._store = _store_of(app)
+        self._clock = ServerClock()
+        self._inbox: SimpleQueue[Batch | Woken | _Stop] = SimpleQueue()
+        self._held: dict[Held, None] = {}
+        settings = self.settings
+        self._queues = [queue_keys(app.namespace, queue) for queue in settings.queues]
+        judge = Judge(app.jobs, settings.name, self._clock, settings.stacks)
+        self._judge = judge
+        all_plain = not any(job.is_async for job in app.jobs.values())
+        self._slots = Slots(judge, settings.concurrency, self._inbox.put, all_plain)
+        self._settling = Settling(judge, self._keys, self._forget)
+        self._heartbeat = Heartbeat(
+            self._store, self._clock, settings.lease_ms, lambda: list(self._held), self._told_by_heartbeat
+        )
+        self._waker = Waker(self._store, self._queues, self._inbox.put)
+        self._claiming = Claiming(self._queues, settings.lease_ms, self._clock)
+        self._stops = 0
+        self._stop_by = 0.0
+        self._cut_off = False
+        self._pauses = pauses()
+        self._ready = threading.Event()
+        self.clean = True
+        """After `run`: whether no handler was still running."""
+
+    def run(self, *, signals: bool = True) -> None:
+        """Work until a signal or `stop`; with `signals`, SIGTERM and SIGINT stop it. [STOP-1]"""
+        with _signals(self.stop) if signals else nullcontext():
+            self._connect()
+            self._heartbeat.start()
+            self._waker.start()
+            self._ready.set()
+            log.info("worker ready", extra={"worker": self.settings.name, "queues": list(self.settings.queues)})
+            try:
+                while not self._over():
+                    self._turn()
+            finally:
+                self.clean = not self._slots.running()
+                self._heartbeat.stop()
+                self._slots.stop()
+            log.info("worker stopped", extra={"worker": self.settings.name})
+
+    def stop(self) -> None:
+        """Shut down in grace; called again, release what still runs at once. [STOP-3] [STOP-4]"""
+        self._inbox.put(_Stop())
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds until the worker claims."""
+        return self._ready.wait(timeout)
+
+    # One turn: take in what happened, send what follows from it, sleep if nothing does.
+
+    def _turn(self) -> None:
+        self._slots.collect(self._settling.add)
+        for held in self._slots.overdue():
+            self._settling.add(held, self._judge.timed_out(held))
+            self._slots.interrupt(held)
+        self._give_back(self._slots.take_back(everything=self._stops > 0))
+        if self._stops and time.monotonic() >= self._stop_by:
+            self._release_running()
+        told = self._exchange()
+        if told or self._over():
+            self._take_in(0)
+            return
+        self._take_in(self._sleep_s())
+
+    def _exchange(self) -> bool:
+        """Send settles and claims; return whether anything may follow at once."""
+        steps = self._settling.steps()
+        room = 0 if self._stops else self._slots.room()
+        asks = self._claiming.asks(room, armed=self._waker.armed) if not self._stops else []
+        if not steps and not asks:
+            return False
+        first = [] if self._cut_off else asks[:1]
+        rescue = not any(held.taken_over for held in self._held)
+        calls = [step.call for step in steps] + [self._claiming.call(queue, room, rescue) for queue in first]
+        if self._cut_off and not self._reconnected():
+            calls = []
+        replies = self._send(calls) if calls else None
+        if replies is None:
+            for step in steps:
+                step.take(None)
+            return False
+        for step, reply in zip(steps, replies, strict=False):
+            self._check_layout(reply)
+            step.take(reply)
+        answered = not any(isinstance(reply, Exception) for reply in replies)
+        rest = asks if not first else asks[1:]
+        if first:
+            room -= self._take_claim(first[0], replies[-1])
+        for queue in rest:
+            if room <= 0 and not self._claiming.owed(queue):
+                break
+            rescue = not any(held.taken_over for held in self._held)
+            reply = self._send([self._claiming.call(queue, max(room, 0), rescue)])
+            if reply is None:
+                return False
+            answered = answered and not isinstance(reply[0], Exception)
+            room -= self._take_claim(queue, reply[0])
+        if not answered:
+            self._rest()
+        return True
+
+    def _send(self, calls: list[Any]) -> list[Any] | None:
+        try:
+            replies = self._store.run_once(calls)
+        except Exception as error:
+            if not is_passing(error):
+                raise translate(error) from error
+            log.warning("server not reached, tried again", extra={"error": str(error)})
+            self._cut_off = True
+            self._rest()
+            return None
+        return replies
+
+    def _take_claim(self, queue: QueueKeys, reply: Any) -> int:
+        self._check_layout(reply)
+        jobs = []
+        for held in self._claiming.take(queue, reply, self._heartbeat.poke):
+            self._held[held] = None
+            ending = self._judge.admit(held)
+            if ending is None:
+                jobs.append(held)
+            else:
+                self._settling.add(held, ending)
+        if jobs:
+            self._slots.start(jobs)
+        return len(jobs)
+
+    def _check_layout(self, reply: Any) -> None:
+        if isinstance(reply, Exception):
+            error = translate(reply)
+            if isinstance(error, LayoutMismatch):
+                raise error
+            if not is_passing(reply):
+                log.error("call refused by the server, tried again", extra={"error": str(reply)})
+
+    def _reconnected(self) -> bool:
+        """Extend before anything is claimed again. [CLAIM-12]"""
+        try:
+            self._heartbeat.run_once()
+        except Exception as error:
+            log.warning("server not reached, tried again", extra={"error": str(error)})
+            self._rest()
+            return False
+        self._cut_off = False
+        self._pauses = pauses()
+        return True
+
+    def _rest(self) -> None:
+        """Back off, and stay open for what runners and signals say meanwhile. [CALL-7]"""
+        self._take_in(next(self._pauses))
+
+    def _take_in(self, seconds: float | None) -> None:
+        """Take in events: wait for the first up to `seconds` (None: for ever), then take all that are there."""
+        try:
+            event = self._inbox.get(timeout=seconds) if seconds != 0 else self._inbox.get_nowait()
+            while True:
+                self._take_event(event)
+                event = self._inbox.get_nowait()
+        except Empty:
+            return
+
+    def _take_event(self, event: Batch | Woken | _Stop) -> None:
+        if isinstance(event, Batch):
+            self._slots.collect(self._settling.add)
+            self._slots.ended(event)
+        elif isinstance(event, Woken):
+            self._claiming.woken(event.queue)
+        else:
+            self._stops += 1
+            grace_s = self.settings.grace_ms / 1000 if self._stops == 1 else 0.0
+            self._stop_by = time.monotonic() + grace_s
+            log.info("worker stopping", extra={"worker": self.settings.name, "grace_s": grace_s})
+
+    def _sleep_s(self) -> float | None:
+        """Return how long nothing can be due; block on `wake` meanwhile if there is room. [CLAIM-7] [CLAIM-10]"""
+        due = self._slots.next_check_s()
+        sleeps = [] if due is None else [due]
+        if self._settling.pending:
+            sleeps.append(next(self._pauses))
+        if self._stops:
+            sleeps.append(max(self._stop_by - time.monotonic(), 0.0))
+        elif not self._slots.full and not self._cut_off:
+            wait_ms = self._claiming.wait_ms
+            if wait_ms == 0:
+                return 0
+            if not self._waker.armed:
+                self._waker.arm(wait_ms)
+        return min(sleeps) if sleeps else None
+
+    def _give_back(self, jobs: list[Held]) -> None:
+        for held in jobs:
+            if held.lost:
+                self._forget(held)
+            else:
+                self._settling.release(held)
+
+    def _release_running(self) -> None:
+        self._settling.give_up_hand_overs()
+        self._give_back(self._slots.running())
+
+    def _over(self) -> bool:
+        if self._stops:
+            late = time.monotonic() >= self._stop_by
+            waits = self._settling.pending and not (late and self._cut_off)
+            return not waits and (not self._held or (late and not self._slots.running()))
+        if self.settings.burst:
+            return not self._held and not self._settling.pending and self._claiming.drained
+        return False
+
+    def _connect(self) -> None:
+        while not self._stops:
+            try:
+                self._store.load()
+                return
+            except Exception as error:
+                if not is_passing(error):
+                    raise translate(error) from error
+                log.warning("server not reached, tried again", extra={"error": str(error)})
+                self._rest()
+
+    def _keys(self, queue: str) -> QueueKeys:
+        return queue_keys(self._app.namespace, queue)
+
+    def _forget(self, held: Held) -> None:
+        self._held.pop(held, None)
+
+    def _told_by_heartbeat(self, held: Held) -> None:
+        if held.lost and not held.settled:
+            log.warning("lease lost", extra={"job": held.id, "queue": held.keys.queue, "attempt": held.attempt})
+        if not held.settled:
+            self._slots.interrupt(held)
+
+
+def _store_of(app: Registry[Any]) -> Store:
+    url = getattr(app, "url", None)
+    if url is not None:
+        return Store(connect(url))
+    client = getattr(app, "_client", None)
+    if client is None or "asyncio" in type(client).__module__:
+        raise Refused("app: expected one made with a URL or a synchronous client, got an asynchronous client")
+    return Store(client)
+
+
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Let SIGTERM and SIGINT call `stop`, and put back what was there."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: stop()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
