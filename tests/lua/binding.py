@@ -66,6 +66,7 @@ class Queue:
 
     def __init__(self, client: redis.Redis, name: str = "q", namespace: str = "jobwire") -> None:
         self.client = client
+        self.name = name
         self.prefix = f"{namespace}:{{{name}}}:"
 
     def key(self, name: str) -> str:
