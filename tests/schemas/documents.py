@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ def validator(name: str, schemas: dict[str, Any] = SCHEMAS) -> Draft202012Valida
     return Draft202012Validator(schemas[name], registry=Registry().with_resources(resources))
 
 
+@cache
 def examples(name: str, verdict: str) -> dict[str, Any]:
     """Return file name -> document."""
     return {path.name: json.loads(path.read_bytes()) for path in sorted((ROOT / "examples" / name / verdict).iterdir())}
