@@ -123,17 +123,22 @@ local reply = { now, 0, 0 }
 local given, given_records, given_leases = {}, {}, {}
 local lease_text = string.format('%.0f', now + lease_ms)
 
-local function give(id, job, document, envelope)
-  job.attempt, job.run, job.nonce = job.attempt + 1, job.run + 1, nonce
+local function give(id, record, token, attempt, document, envelope)
   given[#given + 1] = id
-  given_records[#given_records + 1] = id
-  given_records[#given_records + 1] = write(job)
-  given_leases[#given_leases + 1] = lease_text
-  given_leases[#given_leases + 1] = id
-  local n = #reply
-  reply[n + 1], reply[n + 2], reply[n + 3] = id, string.format('%.0f.', job.run) .. nonce, job.attempt
-  reply[n + 4], reply[n + 5] = document, envelope
+  local n = #given_records
+  given_records[n + 1], given_records[n + 2] = id, record
+  given_leases[n + 1], given_leases[n + 2] = lease_text, id
+  n = #reply
+  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4], reply[n + 5] = id, token, attempt, document, envelope
 end
+
+local function give_known(id, job, document, envelope)
+  job.attempt, job.run, job.nonce = job.attempt + 1, job.run + 1, nonce
+  give(id, write(job), string.format('%.0f.', job.run) .. nonce, job.attempt, document, envelope)
+end
+
+-- A job without a record: the default policy, never claimed.
+local first_record, first_token = '1 3 4 1 - ' .. nonce .. ' ', '1.' .. nonce
 
 if rescue == 1 and max_jobs > 0 then
   local over = redis.call('ZRANGE', ACTIVE, '-inf', now_text, 'BYSCORE', 'LIMIT', 0, 64)
@@ -152,7 +157,7 @@ if rescue == 1 and max_jobs > 0 then
       fail(id, write(job))
     else
       local document = job.flags ~= '-' and redis.call('HGET', OUTCOMES, id) or ''
-      give(id, job, document, redis.call('HGET', JOBS, id))
+      give_known(id, job, document, redis.call('HGET', JOBS, id))
       reply[3] = 1
       break
     end
@@ -171,20 +176,29 @@ if reply[3] == 0 then
     local envelopes = redis.call('HMGET', JOBS, unpack(ids))
     local records = redis.call('HMGET', RECORD, unpack(ids))
     for i, id in ipairs(ids) do
-      local job = parse(records[i])
-      if not envelopes[i] then
+      local envelope, record = envelopes[i], records[i]
+      local place = head[first + 2 * i - 1]
+      if not envelope then
         dropped[#dropped + 1] = id
-      elseif not job then
-        unreadable(id)
+      elseif not record then
+        give(id, first_record .. place, first_token, 1, '', envelope)
+        bytes = bytes + #envelope
       else
-        local document = job.flags ~= '-' and redis.call('HGET', OUTCOMES, id) or ''
-        local last_attempt = document == '' and job.attempt + 1 >= job.max
-        if last_attempt and #given > 0 then full = true break end
-        job.place = head[first + 2 * i - 1]
-        give(id, job, document, envelopes[i])
-        bytes = bytes + #envelopes[i] + #document
-        if last_attempt or bytes >= 4194304 then full = true break end
+        local job = parse(record)
+        if not job then
+          unreadable(id)
+        else
+          local document = job.flags ~= '-' and redis.call('HGET', OUTCOMES, id) or ''
+          local last_attempt = document == '' and job.attempt + 1 >= job.max
+          if last_attempt and #given > 0 then full = true break end
+          job.place = place
+          give_known(id, job, document, envelope)
+          bytes = bytes + #envelope + #document
+          full = last_attempt
+        end
       end
+      if bytes >= 4194304 then full = true end
+      if full then break end
     end
     if full then break end
   end

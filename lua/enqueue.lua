@@ -34,13 +34,24 @@ for i = 1, count do ids[i] = ARGV[i * 5 - 4] end
 local known = redis.call('HMGET', JOBS, unpack(ids))
 local any_result = redis.call('EXISTS', unpack(KEYS, 11)) > 0
 
+-- Most jobs of a batch have the same three numbers, so each text is read once.
+local read = { {}, {}, {} }
+local LOW, HIGH = { 0, 1, 0 }, { 9007199254740991, 1000, 9 }
+local function argument(kind, text)
+  local value = read[kind][text]
+  if value == nil then
+    value = number(text, LOW[kind], HIGH[kind]) or false
+    read[kind][text] = value
+  end
+  return value
+end
+
 local reply, seen = { now }, {}
 local envelopes, records, ready, scheduled = {}, {}, {}, {}
 for i = 1, count do
-  local id, envelope = ids[i], ARGV[i * 5 - 3]
-  local run_at = number(ARGV[i * 5 - 2], 0, 9007199254740991)
-  local max = number(ARGV[i * 5 - 1], 1, 1000)
-  local priority = number(ARGV[i * 5], 0, 9)
+  local at = i * 5
+  local id, envelope = ids[i], ARGV[at - 3]
+  local run_at, max, priority = argument(1, ARGV[at - 2]), argument(2, ARGV[at - 1]), argument(3, ARGV[at])
   local answer = 'accepted'
   if not (run_at and max and priority) or #id > 128 or not string.find(id, '^[A-Za-z0-9][A-Za-z0-9_.:-]*$')
     or #envelope < 1 or #envelope > 1048576 then

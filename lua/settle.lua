@@ -46,69 +46,90 @@ local now_text = string.format('%.0f', now)
 local max_active = tonumber(control[3] or '')
 local was_full = max_active and redis.call('ZCARD', ACTIVE) >= max_active
 
-local ids, jobs = {}, {}
+-- The record of each id as this call leaves it; nil once it has none, or never had a readable one.
+local ids, records = {}, {}
 for i = 1, count do ids[i] = ARGV[i * 5 - 4] end
-local records = redis.call('HMGET', RECORD, unpack(ids))
-for i, id in ipairs(ids) do jobs[id] = jobs[id] or parse(records[i]) end
+for i, record in ipairs(redis.call('HMGET', RECORD, unpack(ids))) do records[ids[i]] = record or nil end
 
 local ENDS = { succeed = true, expire = true, cancel = true }
 local DOCUMENTED = { succeed = true, expire = true, cancel = true, fail = true, retry = true, decide = true }
 local reply, told = { now }, {}
 local ended, left, failed, scheduled, ready = {}, {}, {}, {}, {}
-local new_records, outcomes = {}, {}
+local new_records, outcomes, amounts = {}, {}, {}
 
 local function put(list, a, b)
-  list[#list + 1] = a
-  list[#list + 1] = b
+  local n = #list
+  list[n + 1] = a
+  list[n + 2] = b
+end
+
+local function keep(id, job)
+  records[id] = write(job)
+  put(new_records, id, records[id])
 end
 
 local function leave(id, job)
   job.nonce, job.place = '-', '-'
   left[#left + 1] = id
-  put(new_records, id, write(job))
+  keep(id, job)
 end
 
-for i, id in ipairs(ids) do
-  local job, token, verb, document = jobs[id], ARGV[i * 5 - 3], ARGV[i * 5 - 2], ARGV[i * 5 - 1]
-  local amount = number(ARGV[i * 5], 0, 9007199254740991)
+local function holds(record, token)
+  local run, nonce = string.match(record or '', '^%d+ %d+ %d (%d+) [cs-]+ ([A-Za-z0-9_-]+) [%d-]+$')
+  return run and nonce ~= '-' and token == run .. '.' .. nonce
+end
+
+for i = 1, count do
+  local at = i * 5
+  local id, verb, document, amount_text = ids[i], ARGV[at - 2], ARGV[at - 1], ARGV[at]
+  local amount = amounts[amount_text]
+  if amount == nil then
+    amount = number(amount_text, 0, 9007199254740991) or false
+    amounts[amount_text] = amount
+  end
   local answer = 'done'
   if not amount or #document > 1048576 or not (verb == 'release' or DOCUMENTED[verb] and #document > 0) then
     answer = 'refused'
-  elseif not job or job.nonce == '-' or token ~= string.format('%.0f.', job.run) .. job.nonce then
+  elseif not holds(records[id], ARGV[at - 3]) then
     answer = 'lost'
   elseif ENDS[verb] then
-    job.nonce = '-'
+    records[id] = nil
     ended[#ended + 1] = id
     put(told, KEYS[10 + i], id)
     if amount > 0 then redis.call('SET', KEYS[10 + i], document, 'PX', string.format('%.0f', amount)) end
-  elseif verb == 'decide' then
-    if job.flags == '-' or job.flags == 'c' then
-      job.flags = job.flags == 'c' and 'cs' or 's'
-      put(new_records, id, write(job))
-      put(outcomes, id, document)
-    end
-  elseif verb == 'fail' then
-    job.flags = '-'
-    leave(id, job)
-    put(failed, now_text, id)
-    put(outcomes, id, document)
-    put(told, KEYS[10 + i], id)
-  elseif verb == 'retry' then
-    if job.flags == 'c' then
-      answer = 'cancel'
-    else
-      leave(id, job)
-      put(scheduled, string.format('%.0f', now + amount), id)
-      if job.flags == '-' then put(outcomes, id, document) end
-    end
   else
-    local place = job.place
-    if place == '-' then
-      place = string.format('%.0f', (9 - job.priority) * 281474976710656 + redis.call('HINCRBY', CONTROL, 'seq', 1))
+    local job = parse(records[id])
+    if not job then
+      answer = 'lost'
+    elseif verb == 'decide' then
+      if job.flags == '-' or job.flags == 'c' then
+        job.flags = job.flags == 'c' and 'cs' or 's'
+        keep(id, job)
+        put(outcomes, id, document)
+      end
+    elseif verb == 'fail' then
+      job.flags = '-'
+      leave(id, job)
+      put(failed, now_text, id)
+      put(outcomes, id, document)
+      put(told, KEYS[10 + i], id)
+    elseif verb == 'retry' then
+      if job.flags == 'c' then
+        answer = 'cancel'
+      else
+        leave(id, job)
+        put(scheduled, string.format('%.0f', now + amount), id)
+        if job.flags == '-' then put(outcomes, id, document) end
+      end
+    else
+      local place = job.place
+      if place == '-' then
+        place = string.format('%.0f', (9 - job.priority) * 281474976710656 + redis.call('HINCRBY', CONTROL, 'seq', 1))
+      end
+      job.attempt = math.max(job.attempt - 1, 0)
+      leave(id, job)
+      put(ready, place, id)
     end
-    job.attempt = math.max(job.attempt - 1, 0)
-    leave(id, job)
-    put(ready, place, id)
   end
   reply[i + 1] = answer
 end
