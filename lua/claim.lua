@@ -60,7 +60,7 @@ end
 -- What this call ends by itself: ids without an envelope are dropped, the others go to failed.
 local dropped, failed_ids, failed_scores, failed_records, failed_outcomes = {}, {}, {}, {}, {}
 
-local function fail(id, record, code, message, attempt)
+local function fail(id, record, code, message, attempt, details)
   failed_ids[#failed_ids + 1] = id
   failed_scores[#failed_scores + 1] = now_text
   failed_scores[#failed_scores + 1] = id
@@ -69,12 +69,13 @@ local function fail(id, record, code, message, attempt)
   if code then
     failed_outcomes[#failed_outcomes + 1] = id
     failed_outcomes[#failed_outcomes + 1] = string.format('{"jobwire":"1.0","id":"%s","state":"failed",'
-      .. '"attempt":%.0f,"error":{"code":"%s","message":"%s"},"finished_at":%s}', id, attempt, code, message, now_text)
+      .. '"attempt":%.0f,"error":{"code":"%s","message":"%s"%s},"finished_at":%s}',
+      id, attempt, code, message, details or '', now_text)
   end
 end
 
 local function unreadable(id)
-  fail(id, '0 1 0 0 - - -', 'invalid', 'the record of this job is not readable', 0)
+  fail(id, '0 1 0 0 - - -', 'invalid', 'the record of this job is not readable', 0, ',"details":{"field":"record"}')
 end
 
 local function end_failed()

@@ -1,9 +1,9 @@
-#!lua
+#!lua flags=allow-oom
 -- configure: Set or unset one setting of a queue, and wake a worker to see it.
 -- KEYS: jobs record ready scheduled active failed outcomes progress control wake
 -- ARGV: field (paused | max_active | failed_ttl_ms), value ("" = unset)
 -- REPLY: now, ok
--- IMPLEMENTS: OPS
+-- IMPLEMENTS: KEY
 
 local unpack = table.unpack or unpack
 local _, _, _, _, _, _, _, _, CONTROL, WAKE = unpack(KEYS)
@@ -19,7 +19,7 @@ local function number(text, low, high)
   return value
 end
 
-local RANGES = { paused = { 0, 1 }, max_active = { 1, 1000000000 }, failed_ttl_ms = { 0, 9007199254740991 } }
+local RANGES = { paused = { 0, 1 }, max_active = { 1, 1000000000 }, failed_ttl_ms = { 1, 9007199254740991 } }
 local field, value = ARGV[1], ARGV[2]
 local range = RANGES[field]
 if not range then return redis.error_reply('JOBWIRE_ARGUMENT field') end

@@ -3,7 +3,7 @@
 -- KEYS: jobs record ready scheduled active failed outcomes progress control wake
 -- ARGV: lease_ms, then per job: id, token, progress ("" = none, at most 65536 bytes)
 -- REPLY: now, then per job: ok | cancel | lost
--- IMPLEMENTS: EXTEND
+-- IMPLEMENTS: LEASE
 
 local unpack = table.unpack or unpack
 local _, RECORD, _, _, ACTIVE, _, _, PROGRESS, CONTROL = unpack(KEYS)

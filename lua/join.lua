@@ -3,7 +3,7 @@
 -- KEYS: join:<group>, in the queue of then[0]
 -- ARGV: index (0 to size - 1), size (1 to 1000), value, ttl_ms
 -- REPLY: now, count (-1: over 1048576 bytes in all), size, then all values in index order once complete
--- IMPLEMENTS: GROUP
+-- IMPLEMENTS: FLOW
 
 local unpack = table.unpack or unpack
 if #KEYS ~= 1 or #ARGV ~= 4 then

@@ -3,7 +3,7 @@
 -- KEYS: jobs record ready scheduled active failed outcomes progress control wake, then result:<id> per id
 -- ARGV: ids (1 to 1000)
 -- REPLY: now, then per id: scheduled | ready | active | failed | finished | unknown, attempt, document, progress
--- IMPLEMENTS: LOOK
+-- IMPLEMENTS: WAIT
 
 local unpack = table.unpack or unpack
 local _, RECORD, READY, SCHEDULED, ACTIVE, FAILED, OUTCOMES, PROGRESS, CONTROL = unpack(KEYS)

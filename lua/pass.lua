@@ -4,7 +4,7 @@
 -- KEYS: jobs record ready scheduled active failed outcomes progress control wake, then result:<id> per job
 -- ARGV: per job: id, envelope, run_at (ms, 0 = now), max_attempts, priority
 -- REPLY: now, then per job: accepted | duplicate | finished | failed | refused
--- IMPLEMENTS: ENQ
+-- IMPLEMENTS: PROD, FLOW
 
 local unpack = table.unpack or unpack
 local JOBS, RECORD, READY, SCHEDULED, _, FAILED, _, _, CONTROL, WAKE = unpack(KEYS)

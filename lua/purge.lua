@@ -3,7 +3,7 @@
 -- KEYS: jobs record ready scheduled active failed outcomes progress control wake
 -- ARGV: before_ms, limit (1 to 1000)
 -- REPLY: now, count
--- IMPLEMENTS: OPS
+-- IMPLEMENTS: KEY
 
 local unpack = table.unpack or unpack
 local JOBS, RECORD, _, _, _, FAILED, OUTCOMES, PROGRESS, CONTROL = unpack(KEYS)

@@ -3,7 +3,7 @@
 -- KEYS: jobs record ready scheduled active failed outcomes progress control wake
 -- ARGV: ids (1 to 1000)
 -- REPLY: now, then per id: requeued | unknown
--- IMPLEMENTS: OPS
+-- IMPLEMENTS: KEY
 
 local unpack = table.unpack or unpack
 local JOBS, RECORD, READY, _, _, FAILED, OUTCOMES, PROGRESS, CONTROL, WAKE = unpack(KEYS)

@@ -3,7 +3,7 @@
 -- KEYS: jobs record ready scheduled active failed outcomes progress control wake, then result:<id> per job
 -- ARGV: per job: id, token, verb, document, number (ttl or delay in ms)
 -- REPLY: now, then per job: done | lost | cancel | refused
--- IMPLEMENTS: SETTLE
+-- IMPLEMENTS: RUN, RETRY, FLOW
 
 local unpack = table.unpack or unpack
 local JOBS, RECORD, READY, SCHEDULED, ACTIVE, FAILED, OUTCOMES, PROGRESS, CONTROL, WAKE = unpack(KEYS)

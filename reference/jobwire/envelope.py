@@ -101,9 +101,6 @@ _INTEGERS = frozenset(
     "created_at run_at expires_at timeout_ms priority result_ttl_ms max_attempts delay_ms max_delay_ms "
     "index size ttl_ms".split()
 )
-_KNOWN = frozenset(
-    name for shape in (Envelope, Step, Retry, Join) for name in shape.__struct_fields__
-)
 _DECODERS = {
     Encoding.JSON: msgspec.json.Decoder(Envelope).decode,
     Encoding.MSGPACK: msgspec.msgpack.Decoder(Envelope).decode,
@@ -205,10 +202,10 @@ def _read_slowly(data: bytes) -> Envelope:
 
 
 def tidy(value: dict[str, Any]) -> dict[str, Any]:
-    """Return an envelope's or step's members without known nulls and with 5 for 5.0. [FIELD-9] [VAL-1] [VAL-4]"""
+    """Return an envelope's or step's members without nulls and with 5 for 5.0. [FIELD-9] [VAL-1] [VAL-4]"""
     kept = {}
     for name, member in value.items():
-        if member is None and name in _KNOWN:
+        if member is None:
             continue
         if name in _INTEGERS and isinstance(member, float) and member.is_integer():
             member = int(member)

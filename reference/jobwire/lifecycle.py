@@ -63,8 +63,8 @@ class Transition(NamedTuple):
 _S, _E = State, Event
 
 TRANSITIONS = (
-    Transition((), _E.ENQUEUE, "", _S.READY),
     Transition((), _E.ENQUEUE, "run_at later than now", _S.SCHEDULED),
+    Transition((), _E.ENQUEUE, "", _S.READY),
     Transition((_S.SCHEDULED,), _E.DUE, "", _S.READY),
     Transition((_S.READY,), _E.CLAIM, "", _S.ACTIVE),
     Transition((_S.ACTIVE,), _E.EXTEND, "", _S.ACTIVE),

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from .envelope import VERSION
-from .errors import Malformed, TooLarge, ValueRefused
+from .errors import Malformed, TooLarge, UnsupportedVersion, ValueRefused
 from .values import DECODE_ERRORS, Encoding, check_value, encode, encoding_of
 
 MAX_MESSAGE_BYTES = 4096
@@ -73,11 +73,14 @@ _DECODERS = {
 
 
 def decode_outcome(data: bytes) -> Outcome:
-    """Read an outcome in either encoding; raise Malformed if it is none. [OUT-2]"""
+    """Read an outcome in either encoding; raise Malformed or UnsupportedVersion. [OUT-2] [OUT-3]"""
     try:
-        return _DECODERS[encoding_of(data)](data)
+        outcome = _DECODERS[encoding_of(data)](data)
     except DECODE_ERRORS as error:
         raise Malformed(f"expected an outcome, got {error} [OUT-2]") from None
+    if outcome.jobwire != VERSION and outcome.jobwire.split(".")[0] != "1":
+        raise UnsupportedVersion(f"outcome: expected major version 1, got {outcome.jobwire!r:.80} [OUT-3]")
+    return outcome
 
 
 def write_success(

@@ -197,7 +197,10 @@ class Store:
 
     def scan(self, pattern: str) -> list[str]:
         """Return the names of all keys that match."""
-        return sorted(key.decode() for key in self.client.scan_iter(match=pattern, count=1000))
+        try:
+            return sorted(key.decode("utf-8", "backslashreplace") for key in self.client.scan_iter(match=pattern, count=1000))
+        except Exception as error:
+            raise translate(error) from error
 
     def close(self) -> None:
         """Close all connections."""

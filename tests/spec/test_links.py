@@ -46,7 +46,6 @@ def test_ids_named_in_code_and_docs_exist() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("lua/*.lua")), ids=lambda path: path.name)
-@pytest.mark.xfail(strict=False, reason="heads name families of an earlier draft")
 def test_heads_of_scripts_name_families(path: Path) -> None:
     (named,) = re.findall(r"^-- IMPLEMENTS: (.*)$", path.read_text(), re.MULTILINE)
     assert set(named.split(", ")) - FAMILIES - IDS == set()

@@ -10,7 +10,7 @@ from typing import Any
 from .. import workflow
 from ..clock import ServerClock
 from ..envelope import check_id, check_used, decode
-from ..errors import Failure, Invalid, Malformed, Rejected, TooLarge, ValueRefused
+from ..errors import Failure, Invalid, Rejected, TooLarge, ValueRefused
 from ..lifecycle import Verb
 from ..outcome import Code, ErrorInfo, Outcome, OutcomeState, decode_outcome, write_error, write_success
 from ..registry import JobFunction
@@ -76,21 +76,28 @@ class Judge:
 
     def _reject(self, held: Held, error: Rejected) -> Ending:
         if held.document:
-            try:
-                outcome = decode_outcome(held.document)
-                return Ending(_VERBS[outcome.state], held.document, UNDECODABLE_TTL_MS)
-            except (Malformed, KeyError):
-                pass
+            return self._close_unread(held)
         details = {"field": error.field} if isinstance(error, Invalid) else None
         return self.fail(held, ErrorInfo(code=error.code, message=str(error), details=details))
+
+    def _close_unread(self, held: Held) -> Ending:
+        """Return the ending of a job with a stored outcome whose envelope is rejected. [RUN-4]"""
+        try:
+            verb = _VERBS[decode_outcome(held.document).state]
+        except (Rejected, KeyError) as error:
+            return self._no_outcome(held, error)
+        return Ending(verb, held.document, 0 if verb is Verb.FAIL else UNDECODABLE_TTL_MS)
+
+    def _no_outcome(self, held: Held, error: Exception) -> Ending:
+        message = f"the stored outcome is not readable: {error} [RUN-4]"
+        return self.fail(held, ErrorInfo(code=Code.MALFORMED, message=message))
 
     def _close(self, held: Held) -> Ending:
         try:
             outcome = decode_outcome(held.document)
             verb = _VERBS[outcome.state]
-        except (Malformed, KeyError) as error:
-            message = f"the stored outcome is not readable: {error} [RUN-4]"
-            return self.fail(held, ErrorInfo(code=Code.MALFORMED, message=message))
+        except (Rejected, KeyError) as error:
+            return self._no_outcome(held, error)
         if verb is Verb.SUCCEED and hands_over(held):
             problem = self._prepare(held, outcome)
             if problem is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from .. import scripts, workflow
-from ..errors import Invalid, TooLarge, ValueRefused
+from ..errors import Invalid, Rejected, TooLarge, ValueRefused
 from ..keys import QueueKeys
 from ..lifecycle import Verb
 from ..outcome import Code, ErrorInfo
@@ -143,7 +143,7 @@ class Settling:
 
     def _take_joined(self, held: Held, document: bytes, reply: Any) -> None:
         if isinstance(reply, Exception) and "JOBWIRE_ARGUMENT" in str(reply):
-            wrong = Invalid("join.size", "expected the size that the group's first member gave", "FLOW-13")
+            wrong = Invalid("join.size", "expected the size that the group's first member gave", "FLOW-19")
             error = ErrorInfo(code=Code.INVALID, message=str(wrong), details={"field": "join.size"})
             self.add_final(held, self._judge.fail(held, error))
             return
@@ -161,6 +161,10 @@ class Settling:
                 held.next = workflow.next_of_group(held.envelope, joined.values, held.encoding)
             except (TooLarge, ValueRefused) as error:
                 self.add_final(held, self._judge.too_large(held, error))
+                return
+            except Rejected as error:
+                error_info = ErrorInfo(code=Code.MALFORMED, message=f"a member's outcome is not readable: {error}")
+                self.add_final(held, self._judge.fail(held, error_info))
                 return
             self._passes.append((held, document))
 

@@ -14,6 +14,8 @@ BATCH_S = 0.004
 LARGEST_BATCH = 200
 # A slot that is busy for longer gives back what it did not start, for any worker to take.
 STUCK_S = 0.010
+# And a batch that as a whole takes longer than this does, too. [CLAIM-2]
+LATE_S = 0.050
 # Jobs shorter than this are worth fetching one batch ahead.
 SHORT_S = 0.000_5
 
@@ -87,7 +89,7 @@ class Slots:
         taken: list[Held] = []
         for batch in self._batches:
             since = batch.current.began if batch.current is not None else batch.put_at
-            if everything or (batch.todo and now - since > STUCK_S):
+            if everything or (batch.todo and (now - since > STUCK_S or now - batch.put_at > LATE_S)):
                 self._batch_size = 1
                 try:
                     while True:
