@@ -1,0 +1,65 @@
+# Everything runs in .venv, which is remade whenever pyproject.toml changes.
+
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST ?= -n 2 --dist loadgroup
+SOURCES := reference tests tools examples
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types format scripts build clean engines
+.DELETE_ON_ERROR:
+
+help:  ## list the commands
+	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | expand -t 10
+
+demo: $(VENV)/installed  ## start a server and a worker, run each example, clean up
+	@$(BIN)/python examples/demo.py
+
+test: $(VENV)/tools engines  ## run all tests, under coverage
+	@rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest $(PYTEST)
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+check: lint types test  ## check formatting, lint, types, tests and coverage
+
+lint: $(VENV)/tools
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+
+types: $(VENV)/tools
+	$(BIN)/mypy
+
+format: $(VENV)/tools  ## format the code
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+scripts: $(VENV)/tools  ## generate pass.lua, scripts.json and the tables of SPEC.md
+	$(BIN)/python -m tools.generate
+
+build: $(VENV)/tools  ## build sdist and wheel into dist/
+	$(BIN)/python -m build
+
+clean:  ## delete what was built, and .venv
+	rm -rf $(VENV) dist build .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3"; exit 1; }
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { echo "Python cannot make a venv (Debian: apt-get install python3-venv)"; exit 1; }
+	@$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/tools: $(VENV)/installed
+	@$(BIN)/pip install --quiet --group dev
+	@touch $@
+
+engines:
+	@for program in redis-server redis-cli; do command -v $$program >/dev/null \
+		|| { echo "$$program is needed for the tests (Debian: apt-get install redis-server)"; exit 1; }; done
