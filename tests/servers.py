@@ -72,7 +72,7 @@ class Server:
 
     def _answers(self) -> bool:
         if self._redis is None or self._redis.poll() is not None:
-            raise RuntimeError(f"redis-server ended: {(self._data_dir / 'redis.log').read_text()[-2000:]}")
+            raise ChildProcessError(f"redis-server ended: {(self._data_dir / 'redis.log').read_text()[-2000:]}")
         with self.client() as client:
             try:
                 return client.ping()

@@ -9,9 +9,13 @@ from tests.lua.binding import DEFAULT_RECORD, PRIORITY, SETS
 from tests.lua.lifecycle import Job, is_flagged, repaired, step
 
 WEEK_MS = 604_800_000
-MESSAGES = {
-    "lease_expired": "the lease of the last attempt ran out",
-    "invalid": "the record of this job is not readable",
+ERRORS = {
+    "lease_expired": {"code": "lease_expired", "message": "the lease of the last attempt ran out"},
+    "invalid": {
+        "code": "invalid",
+        "message": "the record of this job is not readable",
+        "details": {"field": "record"},
+    },
 }
 
 
@@ -132,7 +136,7 @@ class QueueModel:
         """Move a job on in a claim, and say whether that made it fail."""
         row = step(job, event)
         if row.answer:
-            error = {"code": row.answer, "message": MESSAGES[row.answer]}
+            error = ERRORS[row.answer]
             document = {"jobwire": "1.0", "id": job.id, "state": "failed", "attempt": job.attempt, "error": error}
             job.document = json.dumps(document | {"finished_at": now}, separators=(",", ":")).encode()
         return row.to == "failed"

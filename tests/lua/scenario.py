@@ -1,8 +1,28 @@
-"""One short history that runs every script, and every command that a script may run."""
+"""Calls of every script: one right call each, and one short history of them all."""
 
-from tests.lua.binding import Job, Queue
+from collections.abc import Sequence
+
+from tests.lua.binding import Argument, Job, Queue
 
 FAR = 9007199254740991
+NONCE = "0123456789abcdef"
+JOB: list[Argument] = ["new", "{}", 0, 3, 4]
+
+# Arguments that are right and would write, once `furnish` has prepared the queue.
+RIGHT: dict[str, list[Argument]] = {
+    "cancel": ["waits", "D", 1000],
+    "claim": [NONCE, 15000, 1, 1],
+    "configure": ["max_active", "7"],
+    "enqueue": JOB,
+    "extend": [2000, "held", f"1.{NONCE}", "P"],
+    "join": [0, 2, "V", 1000],
+    "look": ["held"],
+    "pass": JOB,
+    "purge": [FAR, 10],
+    "requeue": ["over"],
+    "settle": ["held", f"1.{NONCE}", "succeed", "D", 1000],
+}
+WITH_RESULTS = {"enqueue": 5, "pass": 5, "settle": 5, "cancel": 3, "look": 1}
 VERBS = {"done": "succeed", "fails": "fail", "retried": "retry", "freed": "release", "decided": "decide"}
 EXPECTED = (
     "ok ok ok "
@@ -13,6 +33,20 @@ EXPECTED = (
     "failed finished failed scheduled ready active active unknown "
     "requeued unknown 1 2 freed handed fails retried 1"
 )
+
+
+def keys(queue: Queue, script: str, argv: Sequence[Argument]) -> list[str]:
+    """Return the KEYS that go with these ARGV."""
+    if script == "join":
+        return [queue.key("join:g")]
+    return queue.keys([str(id) for id in argv[:: WITH_RESULTS[script]]] if script in WITH_RESULTS else [])
+
+
+def furnish(queue: Queue) -> None:
+    """Give each call of RIGHT something to do."""
+    queue.enqueue("over", "held", "waits", "ready")
+    queue.end(queue.take(), "fail")
+    queue.claim(1, nonce=NONCE)
 
 
 def play(queue: Queue) -> str:

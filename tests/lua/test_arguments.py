@@ -1,12 +1,12 @@
 """A script that does not like its arguments, or the layout that it finds, says so before it writes anything."""
 
-from collections.abc import Sequence
-
 import pytest
 import redis
 
-from tests.lua.binding import SCRIPTS, Argument, Queue, dump
+from tests.lua.binding import SCRIPTS, Queue, dump
+from tests.lua.scenario import NONCE, RIGHT, furnish, keys
 
+MIB = 1_048_576
 NOT_NUMBERS = [
     "nan",
     "inf",
@@ -26,25 +26,6 @@ NOT_NUMBERS = [
     "7\0",
 ]
 TOO_LONG = "00000000000000001"
-NONCE = "0123456789abcdef"
-MIB = 1_048_576
-JOB = ["new", "{}", 0, 3, 4]
-SETTLED = ["held", "1." + NONCE, "succeed", "D", 1000]
-
-# What each script takes: arguments that are right and would write, and then by position those that are wrong.
-RIGHT: dict[str, list[Argument]] = {
-    "cancel": ["waits", "D", 1000],
-    "claim": [NONCE, 15000, 1, 1],
-    "configure": ["max_active", "7"],
-    "enqueue": JOB,
-    "extend": [2000, "held", "1." + NONCE, "P"],
-    "join": [0, 2, "V", 1000],
-    "look": ["held"],
-    "pass": JOB,
-    "purge": [9007199254740991, 10],
-    "requeue": ["over"],
-    "settle": SETTLED,
-}
 WRONG: dict[tuple[str, int], list[str]] = {
     ("cancel", 1): ["", "D" * (MIB + 1)],
     ("cancel", 2): [*NOT_NUMBERS, TOO_LONG, "9007199254740992"],
@@ -62,21 +43,11 @@ WRONG: dict[tuple[str, int], list[str]] = {
     ("purge", 0): [*NOT_NUMBERS, TOO_LONG, "9007199254740992"],
     ("purge", 1): [*NOT_NUMBERS, TOO_LONG, "0", "1001"],
 }
-WITH_RESULTS = {"enqueue": 5, "pass": 5, "settle": 5, "cancel": 3, "look": 1}
-
-
-def keys(queue: Queue, script: str, argv: Sequence[Argument]) -> list[str]:
-    if script == "join":
-        return [queue.key("join:g")]
-    return queue.keys([str(id) for id in argv[:: WITH_RESULTS[script]]] if script in WITH_RESULTS else [])
 
 
 @pytest.fixture
 def furnished(queue: Queue) -> Queue:
-    """Return a queue where each call of RIGHT has something to do."""
-    queue.enqueue("over", "held", "waits", "ready")
-    queue.end(queue.take(), "fail")
-    queue.claim(1, nonce=NONCE)
+    furnish(queue)
     return queue
 
 

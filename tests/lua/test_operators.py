@@ -1,6 +1,7 @@
 """requeue, purge and configure: what operators do to a queue."""
 
 import pytest
+import redis
 
 from tests.lua.binding import PRIORITY, Job, Queue, dump
 
@@ -101,6 +102,22 @@ def test_purge_touches_failed_jobs_only(queue: Queue) -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("paused", "2"),
+        ("max_active", "0"),
+        ("max_active", "1000000001"),
+        ("failed_ttl_ms", "0"),
+        ("failed_ttl_ms", "-1"),
+    ],
+)
+def test_configure_refuses_what_is_out_of_range(queue: Queue, field: str, value: str) -> None:
+    with pytest.raises(redis.ResponseError, match=r"^JOBWIRE_ARGUMENT value"):
+        queue.configure(field, value)
+    assert dump(queue.client) == {}
+
+
+@pytest.mark.parametrize(
     ("stored", "field", "value"),
     [
         (b"1", "paused", "1"),
@@ -110,7 +127,7 @@ def test_purge_touches_failed_jobs_only(queue: Queue) -> None:
         (b"1000000000", "max_active", "1000000000"),
         (b"7", "max_active", "0007"),
         (None, "max_active", ""),
-        (b"0", "failed_ttl_ms", "0"),
+        (b"1", "failed_ttl_ms", "1"),
         (b"9007199254740991", "failed_ttl_ms", str(FAR)),
         (None, "failed_ttl_ms", ""),
     ],

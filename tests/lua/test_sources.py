@@ -9,7 +9,7 @@ from tests.lua.binding import SCRIPTS
 FIRST_LINE = {
     "cancel": "#!lua flags=allow-oom",
     "claim": "#!lua flags=allow-oom",
-    "configure": "#!lua",
+    "configure": "#!lua flags=allow-oom",
     "enqueue": "#!lua",
     "extend": "#!lua flags=allow-oom",
     "join": "#!lua flags=allow-oom",

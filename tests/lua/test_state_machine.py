@@ -16,7 +16,7 @@ from tests.lua.binding import SETS, Held, Queue, dump
 from tests.lua.model import QueueModel
 from tests.servers import Server
 
-HISTORIES = int(os.environ.get("JOBWIRE_HISTORIES", "120"))
+HISTORIES = int(os.environ.get("JOBWIRE_HISTORIES", "100"))
 SEED = int(os.environ.get("JOBWIRE_SEED", secrets.randbits(32)))
 FAR = 4_000_000_000_000
 HOUR_MS = 3_600_000
@@ -261,7 +261,7 @@ class Histories(RuleBasedStateMachine):
             [
                 *[("paused", value) for value in ("1", "0", "")],
                 *[("max_active", value) for value in ("1", "2", "")],
-                *[("failed_ttl_ms", value) for value in ("0", "")],
+                *[("failed_ttl_ms", value) for value in ("1", "")],
             ]
         ),
     )
