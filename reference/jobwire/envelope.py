@@ -98,8 +98,7 @@ class Step(_Work, frozen=True, kw_only=True, omit_defaults=True):
 DEFAULT_RETRY = Retry()
 _NOT_IN_A_STEP = ("jobwire", "then", "root_id", "parent_id")
 _INTEGERS = frozenset(
-    "created_at run_at expires_at timeout_ms priority result_ttl_ms max_attempts delay_ms max_delay_ms "
-    "index size ttl_ms".split()
+    ["created_at", "run_at", "expires_at", "timeout_ms", "priority", "result_ttl_ms", "max_attempts", "delay_ms", "max_delay_ms", "index", "size", "ttl_ms"]
 )
 _DECODERS = {
     Encoding.JSON: msgspec.json.Decoder(Envelope).decode,
@@ -246,7 +245,9 @@ def _check_steps(steps: list[dict[str, Any]], at: str, seen: set[str]) -> None:
         check_id(fields.type, f"{here}.type")
         check_queue(fields.queue, f"{here}.queue")
         if fields.id in seen:
-            raise Invalid(f"{here}.id", f"expected an id that no other job of the workflow has, got {fields.id!r}", "FLOW-2")
+            raise Invalid(
+                f"{here}.id", f"expected an id that no other job of the workflow has, got {fields.id!r}", "FLOW-2"
+            )
         seen.add(fields.id)
         if fields.join is not None and number < len(steps) - 1:
             raise Invalid(f"{here}.join", "expected join on the last step only", "FLOW-1")

@@ -118,7 +118,7 @@ class ScriptRefused(ServerError):
     """A script refused its arguments; nothing was written. [CALL-6]"""
 
 
-class Failure(Exception):  # noqa: N818 - a handler raises it to say how its job failed
+class Failure(Exception):
     """Raise this in a handler to say exactly how the job failed.
 
     `type` is what `no_retry_on` is compared with, `details` any value for programs;

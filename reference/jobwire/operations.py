@@ -253,7 +253,7 @@ def purge(session: Session, queue: str, before_ms: int) -> Operation[int]:
     """Delete the jobs that failed at or before an instant and return how many."""
     count = 0
     while True:
-        part = (yield Send([scripts.purge(session.keys(queue), before_ms, scripts.MAX_JOBS)]))[0][1]
+        part: int = (yield Send([scripts.purge(session.keys(queue), before_ms, scripts.MAX_JOBS)]))[0][1]
         count += part
         if part < scripts.MAX_JOBS:
             return count

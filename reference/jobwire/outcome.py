@@ -84,7 +84,13 @@ def decode_outcome(data: bytes) -> Outcome:
 
 
 def write_success(
-    job_id: str, attempt: int, result: Any, worker: str, finished_at: int, encoding: Encoding, depth: int = _RESULT_DEPTH
+    job_id: str,
+    attempt: int,
+    result: Any,
+    worker: str,
+    finished_at: int,
+    encoding: Encoding,
+    depth: int = _RESULT_DEPTH,
 ) -> bytes:
     """Encode a `succeeded` outcome; raise ValueRefused or TooLarge. [RUN-13] [RUN-14]"""
     check_value(result, "result", depth)

@@ -69,9 +69,7 @@ def now_ms(store: Store, keys: QueueKeys) -> int:
 
 def status(store: Store, keys: QueueKeys, now: int) -> QueueStatus:
     """Return sizes and settings of a queue."""
-    paused, max_active, failed_ttl_ms = store.read(
-        "HMGET", keys["control"], "paused", "max_active", "failed_ttl_ms"
-    )
+    paused, max_active, failed_ttl_ms = store.read("HMGET", keys["control"], "paused", "max_active", "failed_ttl_ms")
     return QueueStatus(
         queue=keys.queue,
         **{name: store.read("ZCARD", keys[name]) for name in ("ready", "scheduled", "active", "failed")},
@@ -123,9 +121,7 @@ def failed_ids(store: Store, keys: QueueKeys, before_ms: int) -> Iterator[list[s
     """
     last: list[str] = []
     while True:
-        found = store.read(
-            "ZRANGE", keys["failed"], "-inf", before_ms, "BYSCORE", "LIMIT", 0, scripts.MAX_JOBS
-        )
+        found = store.read("ZRANGE", keys["failed"], "-inf", before_ms, "BYSCORE", "LIMIT", 0, scripts.MAX_JOBS)
         part = [_text(job_id) for job_id in found]
         if not part or part == last:
             return
@@ -146,9 +142,7 @@ def document(data: bytes) -> dict[str, Any] | Unreadable | None:
 def _failed_job(store: Store, keys: QueueKeys, job_id: str, failed_at: int) -> FailedJob:
     envelope, record, outcome = (store.read("HGET", keys[name], job_id) for name in ("jobs", "record", "outcomes"))
     attempts = (record or NO_ATTEMPTS).split(b" ")[0]
-    return FailedJob(
-        job_id, failed_at, int(attempts) if attempts.isdigit() else 0, envelope or b"", outcome or b""
-    )
+    return FailedJob(job_id, failed_at, int(attempts) if attempts.isdigit() else 0, envelope or b"", outcome or b"")
 
 
 def _pairs(reply: Sequence[Any]) -> list[tuple[str, int]]:

@@ -78,9 +78,9 @@ class Look(NamedTuple):
 
 
 class JoinReply(NamedTuple):
-    """A join's reply; `values` is empty until the group is complete."""
+    """A join's reply; `have` members are stored (-1: too large), `values` is empty until all are."""
 
-    count: int
+    have: int
     size: int
     values: list[bytes]
 
@@ -143,9 +143,7 @@ def look(keys: QueueKeys, ids: Sequence[str]) -> Call:
 
 def looked(reply: list[Any]) -> list[Look]:
     """Read a look's reply."""
-    return [
-        Look(reply[i].decode(), reply[i + 1], reply[i + 2], reply[i + 3]) for i in range(1, len(reply), 4)
-    ]
+    return [Look(reply[i].decode(), reply[i + 1], reply[i + 2], reply[i + 3]) for i in range(1, len(reply), 4)]
 
 
 def join(keys: QueueKeys, group: str, index: int, size: int, value: bytes, ttl_ms: int) -> Call:

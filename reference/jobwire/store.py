@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import LayoutMismatch, Refused, ScriptRefused, ServerError, Unavailable
@@ -64,7 +64,8 @@ def connect(url: str) -> redis.Redis:
         if cluster:
             client: Any = redis.cluster.RedisCluster.from_url(plain, **options)
             return client
-        return redis.Redis.from_url(plain, **options)
+        single: redis.Redis = redis.Redis.from_url(plain, **options)
+        return single
     except ValueError as error:
         raise Refused(f"url: expected redis://, rediss://, unix:// or redis+cluster://, got {url!r}: {error}") from None
     except redis.RedisError as error:
@@ -81,7 +82,8 @@ def connect_async(url: str) -> redis.asyncio.Redis:
         if cluster:
             client: Any = redis.asyncio.RedisCluster.from_url(plain, **options)
             return client
-        return redis.asyncio.Redis.from_url(plain, **options)
+        single: redis.asyncio.Redis = redis.asyncio.Redis.from_url(plain, **options)
+        return single
     except ValueError as error:
         raise Refused(f"url: expected redis://, rediss://, unix:// or redis+cluster://, got {url!r}: {error}") from None
 
@@ -101,7 +103,9 @@ def is_passing(error: BaseException) -> bool:
         return True
     return isinstance(error, failures.ResponseError) and (
         str(error).startswith(_PASSING)
-        or isinstance(error, failures.ReadOnlyError | failures.TryAgainError | failures.AskError | failures.ClusterDownError)
+        or isinstance(
+            error, failures.ReadOnlyError | failures.TryAgainError | failures.AskError | failures.ClusterDownError
+        )
     )
 
 
@@ -169,7 +173,13 @@ class Store:
                 pipe.execute_command(*_command(call))
             replies: list[Any] = pipe.execute(raise_on_error=False)
             return replies
-        return [_kept(lambda call=call: self.client.execute_command(*_command(call))) for call in calls]
+        found = []
+        for call in calls:
+            try:
+                found.append(self.client.execute_command(*_command(call)))
+            except _response_error() as error:
+                found.append(error)
+        return found
 
     def run(self, calls: Sequence[Call]) -> list[Any]:
         """Run the calls, each sent again while that may help; raise a ServerError. [CALL-7]"""
@@ -198,7 +208,9 @@ class Store:
     def scan(self, pattern: str) -> list[str]:
         """Return the names of all keys that match."""
         try:
-            return sorted(key.decode("utf-8", "backslashreplace") for key in self.client.scan_iter(match=pattern, count=1000))
+            return sorted(
+                key.decode("utf-8", "backslashreplace") for key in self.client.scan_iter(match=pattern, count=1000)
+            )
         except Exception as error:
             raise translate(error) from error
 
@@ -271,13 +283,6 @@ def _response_error() -> type[Exception]:
     import redis.exceptions as failures
 
     return failures.ResponseError
-
-
-def _kept(send: Callable[[], Any]) -> Any:
-    try:
-        return send()
-    except _response_error() as error:
-        return error
 
 
 def _check_client(client: Any) -> None:

@@ -24,7 +24,12 @@ class Heartbeat:
     """Extend leases from a thread of its own, which no handler can keep busy. [LEASE-2]"""
 
     def __init__(
-        self, store: Store, clock: ServerClock, lease_ms: int, held: Callable[[], Iterable[Held]], told: Callable[[Held], None]
+        self,
+        store: Store,
+        clock: ServerClock,
+        lease_ms: int,
+        held: Callable[[], Iterable[Held]],
+        told: Callable[[Held], None],
     ) -> None:
         self._store = store
         self._clock = clock

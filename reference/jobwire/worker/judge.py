@@ -140,7 +140,8 @@ class Judge:
 
     def errored(self, held: Held, error: BaseException) -> Ending:
         """Return the ending of a handler that raised. [RETRY-1] to [RETRY-5]"""
-        kind, details, final = type(error).__name__, None, False
+        kind: str | None = type(error).__name__
+        details, final = None, False
         if isinstance(error, Failure):
             kind, details, final = error.type, error.details, not error.retry
         stack = "".join(traceback.format_exception(error)) if self._stacks else None
@@ -150,9 +151,7 @@ class Judge:
     def timed_out(self, held: Held) -> Ending:
         """Return the ending of a run that is over its timeout_ms. [RETRY-7] [RETRY-8]"""
         message = f"the handler was not done within {held.envelope.timeout_ms} ms"
-        return self._retry_or_fail(
-            held, ErrorInfo(code=Code.TIMEOUT, message=message), LEAST_DELAY_AFTER_TIMEOUT_MS
-        )
+        return self._retry_or_fail(held, ErrorInfo(code=Code.TIMEOUT, message=message), LEAST_DELAY_AFTER_TIMEOUT_MS)
 
     def cancelled(self, held: Held) -> Ending:
         """Return the ending of a job whose cancel is requested and that did not succeed. [CANCEL-3]"""
@@ -189,7 +188,9 @@ def check_place(held: Held) -> None:
     if held.envelope.id != held.id:
         raise Invalid("id", f"expected {held.id!r}, under which it was claimed, got {held.envelope.id!r:.140}", "RUN-6")
     if held.envelope.queue != held.keys.queue:
-        raise Invalid("queue", f"expected {held.keys.queue!r}, where it was claimed, got {held.envelope.queue!r:.140}", "RUN-6")
+        raise Invalid(
+            "queue", f"expected {held.keys.queue!r}, where it was claimed, got {held.envelope.queue!r:.140}", "RUN-6"
+        )
 
 
 def hands_over(held: Held) -> bool:

@@ -29,7 +29,7 @@ class Step(NamedTuple):
     """One call and what to do with its reply."""
 
     call: Call
-    take: Callable[[list[Any]], None]
+    take: Callable[[Any], None]
     jobs: list[Held]
 
 
@@ -83,7 +83,7 @@ class Settling:
             waiting.clear()
             while entries:
                 size = count = 0
-                for held, ending in entries[:CALL_JOBS]:
+                for _, ending in entries[:CALL_JOBS]:
                     if count and size + len(ending.document) > CALL_BYTES:
                         break
                     size += len(ending.document)
@@ -151,7 +151,7 @@ class Settling:
             self._joins.append((held, document))
             return
         joined = scripts.joined(reply)
-        if joined.count < 0:
+        if joined.have < 0:
             error_info = ErrorInfo(code=Code.RESULT_TOO_LARGE, message="the outcomes of the group are over its limit")
             self.add_final(held, self._judge.fail(held, error_info))
         elif not joined.values:

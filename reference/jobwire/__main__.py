@@ -1,0 +1,5 @@
+"""`python -m jobwire` is `jobwire`."""
+
+from .cli import main
+
+main()
