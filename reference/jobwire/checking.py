@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from .envelope import VERSION, check, convert
 from .errors import Invalid, Malformed, Rejected, UnsupportedVersion, ValueRefused
@@ -14,8 +14,8 @@ from .outcome import MAX_MESSAGE_BYTES, MAX_STACK_BYTES
 from .values import MAX_BYTES, check_read, check_value, decode_object
 
 if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import ValidationError
+    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+    from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
 
 SCHEMAS = ("job", "step", "outcome", "error")
 REFUSED = "refused"
@@ -73,11 +73,13 @@ def schema_errors(value: Any, schema: str) -> Iterator[ValidationError]:
 
 @cache
 def _validator(schema: str) -> Draft202012Validator:
+    from importlib.resources import files
+
     from jsonschema import Draft202012Validator
     from referencing import Registry, Resource
 
     folder = files("jobwire").joinpath("schemas")
-    loaded = {name: json.loads(folder.joinpath(f"{name}.json").read_bytes()) for name in SCHEMAS}
+    loaded = {name: msgspec.json.decode(folder.joinpath(f"{name}.json").read_bytes()) for name in SCHEMAS}
     resources = [(each["$id"], Resource.from_contents(each)) for each in loaded.values()]
     return Draft202012Validator(loaded[schema], registry=Registry().with_resources(resources))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 from .keys import QueueKeys
@@ -88,6 +87,8 @@ class JoinReply(NamedTuple):
 @cache
 def scripts() -> dict[str, Script]:
     """Return all scripts of this release by name. [VER-2]"""
+    from importlib.resources import files  # here, as it makes every start of the command line slower
+
     found = {}
     for entry in sorted(files("jobwire").joinpath("lua").iterdir(), key=lambda entry: entry.name):
         name, dot, kind = entry.name.partition(".")

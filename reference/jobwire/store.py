@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import time
@@ -215,7 +214,10 @@ class Store:
             raise translate(error) from error
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, also those that a thread is blocked on."""
+        pool = getattr(self.client, "connection_pool", None)
+        if pool is not None:
+            pool.disconnect(inuse_connections=True)
         self.client.close()
 
 
@@ -259,6 +261,8 @@ class AsyncStore:
 
     async def run(self, calls: Sequence[Call]) -> list[Any]:
         """Run the calls, each sent again while that may help; see Store.run. [CALL-7]"""
+        import asyncio  # here, as it makes every start of the command line slower
+
         give_up = time.monotonic() + PATIENCE_S
         pause = pauses()
         while True:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -33,6 +32,12 @@ class _Confirmations:
 
 def _heard(message: dict[str, Any] | None) -> bool:
     return message is not None and message["type"] == "smessage"
+
+
+async def _sleep(seconds: float) -> None:
+    import asyncio  # here, as it makes every start of the command line slower
+
+    await asyncio.sleep(seconds)
 
 
 class Listener:
@@ -126,7 +131,7 @@ class AsyncListener:
         until = time.monotonic() + seconds
         if self._pubsub is None:
             self._poll_s = min(self._poll_s * 2, seconds)
-            await asyncio.sleep(self._poll_s)
+            await _sleep(self._poll_s)
             return
         try:
             while (left := until - time.monotonic()) > 0:
@@ -135,7 +140,7 @@ class AsyncListener:
                     return
                 # A Cluster's subscriber asks one node a call, and some answer at once.
                 if time.monotonic() - began < SHORTEST_PAUSE_S:
-                    await asyncio.sleep(SHORTEST_PAUSE_S)
+                    await _sleep(SHORTEST_PAUSE_S)
         except Exception:  # a lost connection: look, and listen anew
             await self._drop()
             await self.listen(self._channels)

@@ -78,9 +78,9 @@ class _Child:
 
 
 class Supervisor:
-    """Run `count` children by the command of each number; tell `ready` once, when all are."""
+    """Run `count` children; `command` makes one of a number and a lifeline, `ready` is told once all are."""
 
-    def __init__(self, count: int, command: Callable[[int], list[str]], ready: Callable[[], None]) -> None:
+    def __init__(self, count: int, command: Callable[[int, str], list[str]], ready: Callable[[], None]) -> None:
         self._children = [_Child(number) for number in range(1, count + 1)]
         self._command = command
         self._ready = ready
@@ -108,16 +108,15 @@ class Supervisor:
 
     def _start(self, child: _Child) -> None:
         ready, told = os.pipe()
-        lifeline = ["--lifeline", f"{self._alive},{told}"]
+        child.began, child.start_at, child.is_ready = time.monotonic(), None, False
         # A session of its own: Ctrl+C is for the parent, which passes it on.
         child.process = subprocess.Popen(
-            [*self._command(child.number), *lifeline],
+            self._command(child.number, f"{self._alive},{told}"),
             pass_fds=(self._alive, told),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
         os.close(told)
-        child.began, child.start_at, child.is_ready = time.monotonic(), None, False
         log.info("process started", extra={"process": child.number, "pid": child.process.pid})
         watch = threading.Thread(target=self._watch, args=(child, child.process, ready), daemon=True)
         watch.start()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 from ..context import running
 from .held import Batch, Ending, Held
 from .judge import Judge
+
+if TYPE_CHECKING:
+    import asyncio
 
 Report = Callable[[Batch], None]
 
@@ -82,8 +85,10 @@ class LoopRunner:
     def start(self, batch: Batch) -> None:
         """Run a batch as one task."""
         if self._loop is None:
+            import asyncio  # here, as it makes every start of the command line slower
+
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="jobwire-loop", daemon=True).start()
+            threading.Thread(target=self._serve, args=(self._loop,), name="jobwire-loop", daemon=True).start()
         self._loop.call_soon_threadsafe(self._begin, batch)
 
     def interrupt(self, held: Held) -> None:
@@ -95,6 +100,13 @@ class LoopRunner:
         """End the loop; what still runs on it is dropped."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.run_forever()
+        for task in self._tasks.values():
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*self._tasks.values(), return_exceptions=True))
+        loop.close()
 
     def _begin(self, batch: Batch) -> None:
         assert self._loop is not None
@@ -113,19 +125,18 @@ class LoopRunner:
             if held is not None:
                 held.began = time.monotonic()
                 batch.current = held
-                batch.done.append((held, await self._run(held)))
+                batch.done.append((held, await self._run(held, batch)))
                 batch.current = None
         del self._tasks[batch]
         self._finished(batch)
 
-    async def _run(self, held: Held) -> Ending | None:
+    async def _run(self, held: Held, batch: Batch) -> Ending | None:
         if held.lost:
             return None
         if held.cancel_requested:
             return self._judge.cancelled(held)
         running.set(held)
-        task = asyncio.current_task()
-        assert task is not None
+        task = self._tasks[batch]
         try:
             result = await held.job.function(*held.envelope.args, **held.envelope.kwargs)
         except BaseException as error:  # CancelledError and SystemExit too: the loop goes on. [RUN-15]

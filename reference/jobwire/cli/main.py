@@ -1,0 +1,80 @@
+"""The group of all commands, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from ..errors import Invalid, JobwireError, Refused
+from ..keys import DEFAULT_NAMESPACE
+from ..store import DEFAULT_URL, URL_VARIABLE
+from .dev import dev
+from .failed import failed
+from .jobs import cancel, enqueue, result
+from .output import fail
+from .queues import limit, pause, resume, status
+from .target import Target
+from .validate import validate
+from .worker import worker
+
+OK, TROUBLE, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--url", metavar="URL", help=f"Server; default: {URL_VARIABLE}, then {DEFAULT_URL}.")
+@click.option("--namespace", metavar="NAME", help=f"Prefix of all keys; default: {DEFAULT_NAMESPACE}.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="jobwire", message="jobwire %(version)s")
+@click.pass_obj
+def commands(target: Target, url: str | None, namespace: str | None, debug: bool) -> None:
+    """Background jobs over Redis.
+
+    Exit codes: 0 all went well, 1 a job or the server is in trouble, 2 wrong usage.
+    """
+    target.url, target.namespace, target.debug = url, namespace, debug
+
+
+for command in (worker, enqueue, result, status, cancel, failed, pause, resume, limit, validate, dev):
+    commands.add_command(command)
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    target = Target()
+    try:
+        code = commands.main(list(args), prog_name="jobwire", standalone_mode=False, obj=target)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else OK
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USAGE
+    except click.Abort:
+        fail("interrupted")
+        return INTERRUPTED
+    except click.ClickException as error:
+        return _told(target, error, error.format_message(), error.exit_code)
+    except BrokenPipeError:
+        sys.stdout = None  # nobody reads it, and exit would flush it
+        return TROUBLE
+    except JobwireError as error:
+        return _told(target, error, str(error), USAGE if isinstance(error, Refused | Invalid) else TROUBLE)
+    except Exception as error:  # the last resort: a bug of ours is still one line
+        return _told(target, error, f"unexpected {type(error).__name__}: {error} (--debug shows where)", TROUBLE)
+    finally:
+        target.close()
+
+
+def _told(target: Target, error: BaseException, message: str, code: int) -> int:
+    if target.debug:
+        import traceback
+
+        traceback.print_exception(error)
+    fail(message)
+    return code
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:]))
