@@ -12,7 +12,7 @@ import redis
 from app import add, app
 
 enqueue = (files("jobwire") / "lua" / "enqueue.lua").read_bytes()
-names = "jobs record ready scheduled active failed outcomes progress control wake".split()
+names = ["jobs", "record", "ready", "scheduled", "active", "failed", "outcomes", "progress", "control", "wake"]
 keys = ["jobwire:{default}:" + name for name in names]
 
 with redis.Redis.from_url(app.url) as client:

@@ -54,27 +54,48 @@ def matches(printed: list[str], expected: list[str]) -> bool:
     return len(printed) == len(expected) and all(map(re.fullmatch, patterns, printed))
 
 
-@contextmanager
-def running(command: list[str | Path], seconds: float, **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """Start a process, and end it with all that it has started; it is killed after so many seconds."""
-    process = subprocess.Popen(
-        command, cwd=HERE, start_new_session=True, stdout=subprocess.PIPE, text=True, encoding="utf-8", **options
-    )
-    watchdog = threading.Timer(seconds, process.kill)
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        yield process
-    finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        watchdog.cancel()
-        if process.stdout is not None:
-            process.stdout.close()
+class Processes:
+    """The processes that run now. Each leads a group, which ends as a whole; `stop` ends all, from a signal too."""
+
+    def __init__(self) -> None:
+        self.stopped_by = 0
+        self._running: list[subprocess.Popen[str]] = []
+
+    def stop(self, number: int, _frame: object) -> None:
+        """Kill all that runs; whoever reads from it or waits for it goes on, and finds out why."""
+        self.stopped_by = number
+        for process in self._running:
+            _kill(process)
+
+    @contextmanager
+    def running(self, command: list[str | Path], seconds: float, **options: Any) -> Iterator[subprocess.Popen[str]]:
+        """Start a process, and end it with all that it has started; it is killed after so many seconds."""
+        process = subprocess.Popen(
+            command, cwd=HERE, start_new_session=True, stdout=subprocess.PIPE, text=True, encoding="utf-8", **options
+        )
+        watchdog = threading.Timer(seconds, _kill, [process])
+        watchdog.daemon = True
+        watchdog.start()
+        self._running.append(process)
+        if self.stopped_by:  # between its start and here
+            _kill(process)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            _kill(process)
+            self._running.remove(process)
+            process.wait()
+            watchdog.cancel()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def lines(process: subprocess.Popen[str]) -> Iterator[str]:
@@ -97,13 +118,13 @@ def started(stack: ExitStack, directory: Path) -> ValkeyServer:
     raise Unexpected(f"the server did not start:\n{server.log_path.read_text(encoding='utf-8')}")
 
 
-def show(example: str, environment: dict[str, str]) -> None:
+def show(processes: Processes, example: str, environment: dict[str, str]) -> None:
     """Run one example; raise Unexpected if it prints anything else than its docstring says."""
     about, expected = described(example)
     print(f"\n{about}\n\n  $ python examples/{example}.py")
     printed = []
     command: list[str | Path] = [sys.executable, HERE / f"{example}.py"]
-    with running(command, PATIENCE_S, env=environment, stderr=subprocess.STDOUT) as process:
+    with processes.running(command, PATIENCE_S, env=environment, stderr=subprocess.STDOUT) as process:
         for line in lines(process):
             printed.append(line)
             print("  " + line)
@@ -112,7 +133,7 @@ def show(example: str, environment: dict[str, str]) -> None:
         raise Unexpected("\n".join([f"{example}.py ended with status {status}, and should have printed:", *expected]))
 
 
-def demo(stack: ExitStack) -> None:
+def demo(stack: ExitStack, processes: Processes) -> None:
     """Start a server and a worker, and show each example."""
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jobwire-demo-")))
     server = started(stack, directory / "valkey")
@@ -125,36 +146,37 @@ def demo(stack: ExitStack) -> None:
     print(f"  $ jobwire {' '.join(WORKER)}")
     log = stack.enter_context((directory / "worker.log").open("w+", encoding="utf-8"))
     command: list[str | Path] = [Path(sys.executable).with_name("jobwire"), *WORKER]
-    worker = stack.enter_context(running(command, 10 * PATIENCE_S, env=environment, stderr=log))
+    worker = stack.enter_context(processes.running(command, 10 * PATIENCE_S, env=environment, stderr=log))
     try:
         said = next(lines(worker), "nothing")
         print("  " + said)
         if said != "ready":
             raise Unexpected(f"the worker should have said 'ready', said {said!r}")
         for example in EXAMPLES:
-            show(example, environment)
+            show(processes, example, environment)
     except Unexpected:
-        log.seek(0)
-        print(f"\nThe worker's log:\n{log.read()}", file=sys.stderr)
+        if not processes.stopped_by:
+            log.seek(0)
+            print(f"\nThe worker's log:\n{log.read()}", file=sys.stderr)
         raise
 
 
 def main() -> int:
     """Return the exit status: 0, 1 if something was unexpected, 128 + the number of a signal."""
     began = time.monotonic()
-    endings = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in endings:
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
-    with ExitStack() as stack:
-        try:
-            demo(stack)
-        except Unexpected as error:
+    processes = Processes()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, processes.stop)
+    try:
+        with ExitStack() as stack:
+            demo(stack, processes)
+    except Unexpected as error:
+        if not processes.stopped_by:
             print(f"\nThe demo failed: {error}", file=sys.stderr)
             return 1
-        finally:
-            # Cleaning up is not to be interrupted.
-            for number in endings:
-                signal.signal(number, signal.SIG_IGN)
+    if processes.stopped_by:
+        print("\nThe demo was stopped.")
+        return 128 + processes.stopped_by
     print(f"\nAll {len(EXAMPLES)} examples printed what they should, in {time.monotonic() - began:.0f} s.")
     return 0
 

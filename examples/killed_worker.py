@@ -21,13 +21,12 @@ COMMAND = [Path(sys.executable).with_name("jobwire"), "worker", "app:app", "--qu
 
 @contextlib.contextmanager
 def worker():
-    process = subprocess.Popen(COMMAND, cwd=Path(__file__).parent, stdout=subprocess.PIPE)
-    try:
-        assert process.stdout.readline() == b"ready\n"
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
+    with subprocess.Popen(COMMAND, cwd=Path(__file__).parent, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout.readline() == b"ready\n"
+            yield process
+        finally:
+            process.terminate()
 
 
 with worker() as a:
