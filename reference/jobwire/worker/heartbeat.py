@@ -39,15 +39,17 @@ class Heartbeat:
         self._pause_s = min(lease_ms / 3000, LONGEST_PAUSE_S)
         self._poked = threading.Event()
         self._stopped = False
+        self._thread = threading.Thread(target=self._work, name="jobwire-heartbeat", daemon=True)
 
     def start(self) -> None:
         """Begin to extend."""
-        threading.Thread(target=self._work, name="jobwire-heartbeat", daemon=True).start()
+        self._thread.start()
 
     def stop(self) -> None:
-        """Extend no more."""
+        """Extend no more, and wait until nothing is on its way."""
         self._stopped = True
         self._poked.set()
+        self._thread.join()
 
     def poke(self) -> None:
         """Send progress soon."""
@@ -87,6 +89,6 @@ class Heartbeat:
             except Exception as error:  # the dispatcher meets the same trouble and deals with it
                 log.warning("leases not extended", extra={"error": str(error)})
             spent = time.monotonic() - began
-            if self._poked.wait(max(self._pause_s - spent, 0)):
+            if self._poked.wait(max(self._pause_s - spent, 0)) and not self._stopped:
                 self._poked.clear()
                 time.sleep(SHORTEST_PAUSE_S)

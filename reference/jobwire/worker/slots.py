@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .held import Batch, Ending, Held
 from .judge import Judge
-from .runners import LoopRunner, ThreadRunner
+from .threads import ThreadRunner
 
 # A batch holds as many jobs as should end within this time, as measured on those before. [CLAIM-2]
 BATCH_S = 0.004
@@ -19,6 +20,9 @@ LATE_S = 0.050
 # Jobs shorter than this are worth fetching one batch ahead.
 SHORT_S = 0.000_5
 
+if TYPE_CHECKING:
+    from .loop import LoopRunner
+
 Settler = Callable[[Held, Ending], None]
 
 
@@ -29,7 +33,8 @@ class Slots:
         self._judge = judge
         self._concurrency = concurrency
         self._threads = ThreadRunner(judge, finished)
-        self._loop = LoopRunner(judge, finished)
+        self._loop: LoopRunner | None = None
+        self._finished = finished
         self._all_plain = all_plain
         self._batches: dict[Batch, bool] = {}
         self._job_s = BATCH_S
@@ -61,6 +66,10 @@ class Slots:
         batch = Batch(jobs, time.monotonic())
         self._batches[batch] = is_async
         if is_async:
+            if self._loop is None:
+                from .loop import LoopRunner
+
+                self._loop = LoopRunner(self._judge, self._finished)
             self._loop.start(batch)
         else:
             self._threads.start(batch, self._concurrency)
@@ -129,13 +138,14 @@ class Slots:
 
     def interrupt(self, held: Held) -> None:
         """Stop an asynchronous handler; a plain one can only be told. [RETRY-9]"""
-        if held.job.is_async:
+        if self._loop is not None and held.job.is_async:
             self._loop.interrupt(held)
 
     def stop(self) -> None:
         """Let the threads end that have nothing to run."""
         self._threads.stop()
-        self._loop.stop()
+        if self._loop is not None:
+            self._loop.stop()
 
     def _running_with_limit(self) -> list[Held]:
         return [held for held in self.running() if held.envelope.timeout_ms and not held.timed_out]

@@ -11,6 +11,10 @@ from ..keys import QueueKeys, queue_of
 from ..store import Store, is_cluster
 
 
+# A script never says to wait longer than 2000 ms.
+LONGEST_WAIT_S = 2.5
+
+
 class Woken(NamedTuple):
     """A blocked wait has ended; `queue` is the one whose token was taken, if one was."""
 
@@ -25,7 +29,8 @@ class Waker:
         self._woken = woken
         single = [[keys["wake"] for keys in queues]]
         self._lists = [[keys["wake"]] for keys in queues] if is_cluster(store.client) else single
-        self._orders: list[SimpleQueue[int]] = [SimpleQueue() for _ in self._lists]
+        self._orders: list[SimpleQueue[int | None]] = [SimpleQueue() for _ in self._lists]
+        self._threads: list[threading.Thread] = []
         self._blocked = 0
         self._lock = threading.Lock()
 
@@ -37,7 +42,19 @@ class Waker:
     def start(self) -> None:
         """Begin to serve."""
         for names, orders in zip(self._lists, self._orders, strict=True):
-            threading.Thread(target=self._work, args=(names, orders), name="jobwire-wake", daemon=True).start()
+            thread = threading.Thread(target=self._work, args=(names, orders), name="jobwire-wake", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """Serve no more; a wait that still blocks ends by itself or with its connection."""
+        for orders in self._orders:
+            orders.put(None)
+
+    def join(self) -> None:
+        """Wait until nothing blocks any more."""
+        for thread in self._threads:
+            thread.join(LONGEST_WAIT_S)
 
     def arm(self, wait_ms: int) -> None:
         """Block for up to `wait_ms` and report once."""
@@ -46,9 +63,8 @@ class Waker:
         for orders in self._orders:
             orders.put(wait_ms)
 
-    def _work(self, names: list[str], orders: SimpleQueue[int]) -> None:
-        while True:
-            wait_ms = orders.get()
+    def _work(self, names: list[str], orders: SimpleQueue[int | None]) -> None:
+        while (wait_ms := orders.get()) is not None:
             queue = None
             try:
                 taken = self._store.client.execute_command("BLPOP", *names, f"{wait_ms / 1000:.3f}")

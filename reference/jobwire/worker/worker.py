@@ -45,6 +45,7 @@ class Worker:
         self.settings = settings or WorkerSettings()
         self._app = app
         self._store = _store_of(app)
+        self._owns_store = getattr(app, "url", None) is not None
         self._clock = ServerClock()
         self._inbox: SimpleQueue[Batch | Woken | _Stop] = SimpleQueue()
         self._held: dict[Held, None] = {}
@@ -82,7 +83,11 @@ class Worker:
             finally:
                 self.clean = not self._slots.running()
                 self._heartbeat.stop()
+                self._waker.stop()
                 self._slots.stop()
+                if self._owns_store:
+                    self._store.close()
+                self._waker.join()
             log.info("worker stopped", extra={"worker": self.settings.name})
 
     def stop(self) -> None:
