@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
-from .errors import Invalid, UnsupportedVersion
+from .errors import Invalid, Malformed, UnsupportedVersion
 from .values import (
     DECODE_ERRORS,
     MAX_INTEGER,
@@ -19,6 +18,8 @@ from .values import (
     decode_object,
     encode,
     encoding_of,
+    nearest,
+    perhaps_large,
 )
 
 VERSION = "1.0"
@@ -96,9 +97,13 @@ class Step(_Work, frozen=True, kw_only=True, omit_defaults=True):
 
 
 DEFAULT_RETRY = Retry()
+_VALUES = ("args", "kwargs", "headers", "then")
 _NOT_IN_A_STEP = ("jobwire", "then", "root_id", "parent_id")
 _INTEGERS = frozenset(
-    ["created_at", "run_at", "expires_at", "timeout_ms", "priority", "result_ttl_ms", "max_attempts", "delay_ms", "max_delay_ms", "index", "size", "ttl_ms"]
+    (
+        *("created_at", "run_at", "expires_at", "timeout_ms", "priority", "result_ttl_ms"),
+        *("max_attempts", "delay_ms", "max_delay_ms", "index", "size", "ttl_ms"),
+    )
 )
 _DECODERS = {
     Encoding.JSON: msgspec.json.Decoder(Envelope).decode,
@@ -111,13 +116,15 @@ def decode(data: bytes) -> Envelope:
 
     Shapes and ranges are checked here, grammars and steps by `check`.
     """
+    encoding = encoding_of(data)
     try:
-        envelope = _DECODERS[encoding_of(data)](data)
+        envelope = _DECODERS[encoding](data)
     except DECODE_ERRORS:
-        return _read_slowly(data)
-    if envelope.jobwire != VERSION:
-        _check_version(envelope.jobwire)
-    return envelope
+        envelope = _read_slowly(data)
+    else:
+        if envelope.jobwire != VERSION:
+            _check_version(envelope.jobwire)
+    return _rounded(envelope) if perhaps_large(data, encoding) else envelope
 
 
 def check(envelope: Envelope) -> Envelope:
@@ -139,14 +146,17 @@ def check_used(envelope: Envelope) -> None:
         if envelope.then and envelope.join is not None:
             raise Invalid("join", "expected no join beside then, got both", "FLOW-1")
         seen = {envelope.id}
-        _check_steps(envelope.then, "then", seen)
-        _check_join(envelope.join, "join", seen)
+        try:
+            _check_steps(envelope.then, "then", seen)
+            _check_join(envelope.join, "join", seen)
+        except RecursionError:
+            raise Malformed("expected steps of less depth, got too deep ones [VAL-12]") from None
 
 
 def write(envelope: Envelope, encoding: Encoding) -> bytes:
     """Encode an envelope; raise Invalid, ValueRefused or TooLarge. [PROD-2] [VAL-9] [VAL-10]"""
     check(envelope)
-    for name in ("args", "kwargs", "headers", "then"):
+    for name in _VALUES:
         value = getattr(envelope, name)
         if value:
             check_value(value, name, 31)
@@ -171,7 +181,6 @@ def check_id(value: str, field: str) -> str:
     return value
 
 
-@lru_cache(maxsize=1024)
 def check_queue(value: str, field: str = "queue") -> str:
     """Return `value` if it has the grammar of a queue, else raise Invalid."""
     if not isinstance(value, str) or not _QUEUE.fullmatch(value):
@@ -181,8 +190,8 @@ def check_queue(value: str, field: str = "queue") -> str:
 
 def check_namespace(value: str) -> str:
     """Return `value` if it has the grammar of a namespace, else raise Invalid."""
-    if not _NAMESPACE.fullmatch(value):
-        raise Invalid("namespace", f"expected 1 to 64 of A-Z a-z 0-9 _ . -, got {value[:80]!r}")
+    if not isinstance(value, str) or not _NAMESPACE.fullmatch(value):
+        raise Invalid("namespace", f"expected 1 to 64 of A-Z a-z 0-9 _ . -, got {value!r:.80}")
     return value
 
 
@@ -194,10 +203,26 @@ def _check_version(version: str) -> None:
 
 
 def _read_slowly(data: bytes) -> Envelope:
-    """Read what the typed decoder refused: null as absence, 5.0 as 5, or the reason why not. [VAL-1] [FIELD-9]"""
+    """Read what the typed decoder refuses: null as absence, 5.0 as 5, or the reason why not. [VAL-1] [FIELD-9]"""
     value = decode_object(data)
-    check_read(value)
-    return convert(value)
+    try:
+        check_read(value)
+        return convert(value)
+    except RecursionError:
+        raise Malformed("expected a document of less depth, got a too deep one [VAL-12]") from None
+
+
+def _rounded(envelope: Envelope) -> Envelope:
+    """Put the doubles that they mean in place of the largest integers of a new envelope. [VAL-2]"""
+    try:
+        for name in _VALUES:
+            if value := getattr(envelope, name):
+                msgspec.structs.force_setattr(envelope, name, nearest(value))
+        if envelope.join is not None:
+            msgspec.structs.force_setattr(envelope.join, "then", nearest(envelope.join.then))
+    except RecursionError:
+        raise Malformed("expected a document of less depth, got a too deep one [VAL-12]") from None
+    return envelope
 
 
 def tidy(value: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from .errors import (
     JobEnded,
     JobExpired,
     JobFailed,
+    Malformed,
     OutcomeGone,
     Refused,
     WaitTimeout,
@@ -121,19 +122,33 @@ def _enqueue(session: Session, ready: Sequence[Ready]) -> Operation[list[str]]:
     by_queue: dict[str, list[int]] = {}
     for number, each in enumerate(ready):
         by_queue.setdefault(each.queue, []).append(number)
+    parts = [part for numbers in by_queue.values() for part in _parts(ready, numbers)]
     calls = [
-        scripts.enqueue(session.keys(queue), [ready[number].job for number in numbers])
-        for queue, numbers in by_queue.items()
+        scripts.enqueue(session.keys(ready[part[0]].queue), [ready[number].job for number in part]) for part in parts
     ]
     replies = yield Send(calls)
     answers = [""] * len(ready)
-    for numbers, reply in zip(by_queue.values(), replies, strict=True):
+    for numbers, reply in zip(parts, replies, strict=True):
         session.clock.tell(reply[0])
         for number, word in zip(numbers, scripts.words(reply), strict=True):
             answers[number] = word
             if word == "refused":
                 raise Refused(f"enqueue: the server refused job {ready[number].job.id!r} [PROD-5]")
     return answers
+
+
+def _parts(ready: Sequence[Ready], numbers: Sequence[int]) -> Iterator[list[int]]:
+    """Split the jobs of one queue into calls that are not too large. [CALL-3] [CALL-4]"""
+    part: list[int] = []
+    size = 0
+    for number in numbers:
+        part.append(number)
+        size += len(ready[number].job.envelope)
+        if len(part) == ENQUEUE_JOBS or size >= ENQUEUE_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _tell_time(session: Session) -> Operation[None]:
@@ -167,7 +182,9 @@ NOTHING = View(State.UNKNOWN, 0, None, None)
 def _view(seen: Look) -> View:
     outcome = decode_outcome(seen.document) if seen.document else None
     progress = decode_object(seen.progress) if seen.progress else None
-    if seen.state == "finished" and outcome is not None:
+    if seen.state == "finished":
+        if outcome is None or outcome.state is OutcomeState.RETRYING:
+            raise Malformed(f"outcome: expected how the job ended, got {seen.document!r:.80} [WAIT-4]")
         return View(State(outcome.state.value), outcome.attempt, outcome, progress)
     return View(State(seen.state), seen.attempt, outcome, progress)
 

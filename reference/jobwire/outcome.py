@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from .envelope import VERSION
 from .errors import Malformed, TooLarge, UnsupportedVersion, ValueRefused
-from .values import DECODE_ERRORS, Encoding, check_value, encode, encoding_of
+from .values import DECODE_ERRORS, Encoding, check_value, decode_object, encode, encoding_of
 
 MAX_MESSAGE_BYTES = 4096
 MAX_STACK_BYTES = 16_384
@@ -76,11 +76,30 @@ def decode_outcome(data: bytes) -> Outcome:
     """Read an outcome in either encoding; raise Malformed or UnsupportedVersion. [OUT-2] [OUT-3]"""
     try:
         outcome = _DECODERS[encoding_of(data)](data)
+    except DECODE_ERRORS:
+        return _read_slowly(data)
+    if outcome.jobwire != VERSION:
+        _check_version(outcome.jobwire)
+    return outcome
+
+
+def _read_slowly(data: bytes) -> Outcome:
+    """Read what the typed decoder refuses: 1.0 as 1, another version, or the reason why not. [VAL-1] [OUT-3]"""
+    value = decode_object(data)
+    _check_version(value.get("jobwire"))
+    for name in ("attempt", "finished_at"):
+        member = value.get(name)
+        if isinstance(member, float) and member.is_integer():
+            value[name] = int(member)
+    try:
+        return msgspec.convert(value, Outcome)
     except DECODE_ERRORS as error:
         raise Malformed(f"expected an outcome, got {error} [OUT-2]") from None
-    if outcome.jobwire != VERSION and outcome.jobwire.split(".")[0] != "1":
-        raise UnsupportedVersion(f"outcome: expected major version 1, got {outcome.jobwire!r:.80} [OUT-3]")
-    return outcome
+
+
+def _check_version(version: Any) -> None:
+    if isinstance(version, str) and version.split(".")[0] != "1":
+        raise UnsupportedVersion(f"outcome: expected major version 1, got {version!r:.80} [OUT-3]")
 
 
 def write_success(

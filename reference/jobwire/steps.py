@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from .envelope import Step as StepFields
 from .errors import Refused
 from .ids import new_id
 from .scripts import Accept
-from .values import Encoding
+from .values import Encoding, check_value
 from .workflow import accept
 
 Instant = int | datetime.datetime
@@ -57,6 +58,7 @@ class Options:
 
 _OPTION_NAMES = tuple(option.name for option in fields(Options))
 NO_OPTIONS = Options()
+_BLANK = {"jobwire": VERSION, "id": "-", "type": "-", "queue": "-"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Step:
     @property
     def queue(self) -> str:
         """The queue that the job goes to. [PROD-3]"""
-        return self.options.queue or DEFAULT_QUEUE
+        return DEFAULT_QUEUE if self.options.queue is None else self.options.queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,10 @@ class Group:
             raise Refused(f"group: expected 1 to 1000 members, got {len(self.members)} [FIELD-5]")
         if self.ttl_ms is not None and self.ttl_ms < 1:
             raise Refused(f"group: expected ttl_ms of at least 1, got {self.ttl_ms} [FIELD-5]")
+        ids = ids_of(self)
+        if len(set(ids)) < len(ids):
+            # The second of them would be a duplicate, and the group never complete.
+            raise Refused("group: expected another id for each job, got one twice")
 
 
 class Ready(NamedTuple):
@@ -118,6 +124,8 @@ def make_step(kind: str, args: Sequence[Any], kwargs: Mapping[str, Any], options
 
 def keeps_outcome(work: Step | Chain | Group) -> bool:
     """Whether an outcome will be there to wait for; a later step always keeps one. [RUN-11]"""
+    if isinstance(work, Chain) and len(work.steps) == 1:
+        return keeps_outcome(work.steps[0])
     return not isinstance(work, Step) or work.options.result_ttl_ms != 0
 
 
@@ -185,6 +193,9 @@ def _later(step: Step, now_ms: int, join: Join | None) -> dict[str, Any]:
         fields["pass_result"] = False
     if join is not None:
         fields["join"] = join
+    # `to_builtins` makes strings of much that is no value. [VAL-8]
+    for name in ("args", "kwargs", "headers"):
+        check_value(fields.get(name), f"{step.type}: {name}", 30)
     later: dict[str, Any] = msgspec.to_builtins(StepFields(**fields))
     return later
 
@@ -201,8 +212,8 @@ def _fields(step: Step, now_ms: int) -> dict[str, Any]:
     given = _given(options, now_ms)
     if given:
         # Constructing a struct checks nothing, so the options are held against the tables here. [PROD-2]
-        convert({"jobwire": VERSION, "id": "-", "type": "-", "queue": "-", **msgspec.to_builtins(given)})
-        fields.update(given)
+        checked = convert({**_BLANK, **given})
+        fields.update({name: getattr(checked, name) for name in given})
     return fields
 
 
@@ -213,10 +224,12 @@ def _given(options: Options, now_ms: int) -> dict[str, Any]:
     for name, value in (("run_at", run_at), ("expires_at", expires_at)):
         if value is not None:
             given[name] = value
-    for name in ("timeout_ms", "priority", "retry", "result_ttl_ms"):
+    for name in ("timeout_ms", "priority", "retry", "result_ttl_ms", "headers"):
         if (value := getattr(options, name)) is not None:
             given[name] = value
-    if options.headers:
+    if isinstance(options.retry, Retry):
+        given["retry"] = msgspec.structs.asdict(options.retry)
+    if isinstance(options.headers, Mapping):
         given["headers"] = dict(options.headers)
     return given
 
@@ -226,6 +239,8 @@ def _instant(name: str, at: Instant | None, relative: str, after: Duration | Non
         raise Refused(f"{name}: expected {name} or {relative}, got both")
     if after is not None:
         seconds = after.total_seconds() if isinstance(after, datetime.timedelta) else after
+        if not isinstance(seconds, int | float) or not math.isfinite(seconds):
+            raise Refused(f"{relative}: expected seconds or a timedelta, got {after!r:.80}")
         return now_ms + round(seconds * 1000)
     if isinstance(at, datetime.datetime):
         if at.tzinfo is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ LONGEST_PAUSE_S = 1.0
 # A server that is silent for longer is taken for gone; well above the longest BLPOP.
 SOCKET_TIMEOUT_S = 10.0
 
+_CREDENTIALS = re.compile(r"//[^/]*@")
 _CLUSTER_SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
 
 # Errors after which the same call may succeed. [CALL-7]
@@ -43,7 +45,9 @@ def _options(url: str) -> tuple[str, dict[str, Any], bool]:
 
     scheme, separator, rest = url.partition("://")
     plain = _CLUSTER_SCHEMES.get(scheme, scheme)
-    options: dict[str, Any] = {"socket_keepalive": True, "decode_responses": False}
+    options: dict[str, Any] = {"decode_responses": False}
+    if scheme != "unix":
+        options["socket_keepalive"] = True
     for name in ("socket_timeout", "socket_connect_timeout"):
         if name not in url:
             options[name] = SOCKET_TIMEOUT_S
@@ -66,9 +70,9 @@ def connect(url: str) -> redis.Redis:
         single: redis.Redis = redis.Redis.from_url(plain, **options)
         return single
     except ValueError as error:
-        raise Refused(f"url: expected redis://, rediss://, unix:// or redis+cluster://, got {url!r}: {error}") from None
-    except redis.RedisError as error:
-        raise Unavailable(f"server: no answer from {url}: {error}") from error
+        raise _bad_url(url, error) from None
+    except (redis.RedisError, redis.exceptions.RedisClusterException) as error:
+        raise Unavailable(f"server: no answer from {_shown(url)}: {error}") from error
 
 
 def connect_async(url: str) -> redis.asyncio.Redis:
@@ -83,8 +87,18 @@ def connect_async(url: str) -> redis.asyncio.Redis:
             return client
         single: redis.asyncio.Redis = redis.asyncio.Redis.from_url(plain, **options)
         return single
-    except ValueError as error:
-        raise Refused(f"url: expected redis://, rediss://, unix:// or redis+cluster://, got {url!r}: {error}") from None
+    except (ValueError, redis.exceptions.RedisClusterException) as error:
+        raise _bad_url(url, error) from None
+
+
+def _bad_url(url: str, error: Exception) -> Refused:
+    wanted = "redis://, rediss://, unix://, redis+cluster:// or rediss+cluster://"
+    return Refused(f"url: expected {wanted}, got {_shown(url)!r}: {error}")
+
+
+def _shown(url: str) -> str:
+    """Return a URL without its user and password, which belong into no message."""
+    return _CREDENTIALS.sub("//", url)
 
 
 def is_cluster(client: Any) -> bool:
@@ -100,6 +114,8 @@ def is_passing(error: BaseException) -> bool:
         return False
     if isinstance(error, failures.ConnectionError | failures.TimeoutError | OSError | failures.ClusterError):
         return True
+    if isinstance(error, failures.RedisClusterException):
+        return "cannot be connected" in str(error)
     return isinstance(error, failures.ResponseError) and (
         str(error).startswith(_PASSING)
         or isinstance(
@@ -290,7 +306,7 @@ def _response_error() -> type[Exception]:
 
 
 def _check_client(client: Any) -> None:
-    pool = getattr(client, "connection_pool", None)
-    options = getattr(pool, "connection_kwargs", None) or getattr(client, "connection_kwargs", None) or {}
+    # A Cluster's client has a pool a node.
+    options = client.get_connection_kwargs() if is_cluster(client) else client.connection_pool.connection_kwargs
     if options.get("decode_responses"):
         raise Refused("client: expected decode_responses=False, got True [KEY-2]")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,6 +34,7 @@ DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Memory
 _ENCODING_OF_FIRST_BYTE = {0x7B: Encoding.JSON, 0xDE: Encoding.MSGPACK, 0xDF: Encoding.MSGPACK} | dict.fromkeys(
     range(0x80, 0x90), Encoding.MSGPACK
 )
+_SIXTEEN_DIGITS = re.compile(rb"[0-9]{16}")
 _ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
@@ -105,6 +107,27 @@ def _check_keys(value: dict[Any, Any], what: str) -> None:
             raise ValueRefused(f"{what}: expected string keys, got {type(key).__name__} [VAL-8]")
     if len({key.translate(_ASCII_LOWER) for key in value}) != len(value):
         raise ValueRefused(f"{what}: expected keys that differ in more than case, got {sorted(value)} [VAL-6]")
+
+
+def perhaps_large(data: bytes, encoding: Encoding) -> bool:
+    """Whether a document may hold an integer that no double holds exactly."""
+    if encoding is Encoding.MSGPACK:
+        return b"\xcf" in data or b"\xd3" in data
+    return _SIXTEEN_DIGITS.search(data) is not None
+
+
+def nearest(value: Any) -> Any:
+    """Return `value` with each integer beyond the exact ones as the double that it means; raise Malformed. [VAL-2]"""
+    if isinstance(value, int) and not -MAX_INTEGER <= value <= MAX_INTEGER:
+        try:
+            return float(value)
+        except OverflowError:
+            raise Malformed("expected a number that a double can hold, got a larger one [VAL-12]") from None
+    if isinstance(value, list):
+        return [nearest(member) for member in value]
+    if isinstance(value, dict):
+        return {key: nearest(member) for key, member in value.items()}
+    return value
 
 
 def check_read(value: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .envelope import Envelope, convert, tidy
 from .errors import Malformed
 from .scripts import Accept
-from .values import Encoding, check_value, decode_object, encode
+from .values import Encoding, check_value, decode_object, encode, nearest
 
 # A result gains levels when it becomes an argument. [FLOW-4]
 THEN_DEPTH = 30
@@ -48,6 +48,8 @@ def _hand_over(envelope: Envelope, steps: Sequence[dict[str, Any]], result: Any,
     fields["root_id"] = envelope.root_id or envelope.id
     if len(steps) > 1:
         fields["then"] = list(steps[1:])
+    # What came from a peer may hold 1e20 in digits, which is no integer to refuse. [VAL-2]
+    fields = nearest(fields)
     check_value(fields, "next envelope")
     known = convert(fields)
     return Next(known.queue, accept(known, encode(fields, encoding, "next envelope")))
