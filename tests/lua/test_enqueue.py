@@ -117,7 +117,7 @@ def test_run_at_is_compared_with_the_servers_clock(queue: Queue, script: str, st
         (True, [Job("a", run_at=FAR - 1)]),
         (False, [Job("next", run_at=FAR)]),
         (True, [Job("a", run_at=FAR), Job("b", run_at=FAR - 1)]),
-        (True, [Job("a", run_at=FAR), Job("b")]),
+        (True, [Job("next", run_at=FAR), Job("b")]),
         (False, [Job("first")]),
         (False, [Job("a", priority="bad")]),
     ],

@@ -117,6 +117,12 @@ def test_cancel_by_state(queue: Queue, answer: str, id: str, ttl_ms: int) -> Non
         assert queue.cancel(id) == ("finished" if ttl_ms else "unknown")
 
 
+def test_of_two_cancellers_the_first_is_kept(queue: Queue) -> None:
+    held(queue)
+    assert [queue.cancel("a", document) for document in (b"1", b"2")] == ["requested", "requested"]
+    assert queue.outcome("a") == b"1"
+
+
 def test_run_counts_every_claim_and_never_falls(queue: Queue) -> None:
     job, runs = held(queue, max_attempts=1000), []
     for verb in ["release", "retry", "fail", "release", "over", "retry", "decide"]:

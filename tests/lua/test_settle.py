@@ -196,6 +196,18 @@ def test_each_failure_trims_up_to_4_that_are_older_than_the_retention(
     assert {id.decode() for id in queue.client.zrange(queue.key("failed"), 0, -1)} == left
 
 
+@pytest.mark.parametrize(("expected", "dying"), [(6, 1), (2, 2), (0, 3)])
+def test_each_failure_of_a_claim_trims_up_to_4_too(queue: Queue, expected: int, dying: int) -> None:
+    queue.enqueue(*[f"old{number}" for number in range(10)], *[Job(f"new{n}", max_attempts=1) for n in range(dying)])
+    queue.settle(*[(job.id, job.token, "fail", b"D", 0) for job in queue.claim(10).jobs])
+    queue.client.zadd(queue.key("failed"), {f"old{number}": 1 for number in range(10)})
+    for _ in range(dying):
+        queue.take()
+    queue.expire(*[f"new{n}" for n in range(dying)])
+    queue.claim(1)
+    assert queue.client.zcard(queue.key("failed")) == expected + dying
+
+
 def test_the_retention_is_a_setting_and_holds_for_the_failures_of_claim(queue: Queue) -> None:
     queue.configure("failed_ttl_ms", 1000)
     queue.enqueue("old", Job("new", max_attempts=1))

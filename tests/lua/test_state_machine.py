@@ -5,18 +5,25 @@ JOBWIRE_HISTORIES sets how many histories each server sees, JOBWIRE_SEED repeats
 
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, Phase, assume, seed, settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests.lua.binding import SETS, Held, Queue, dump
 from tests.lua.model import QueueModel
 from tests.servers import Server
 
-HISTORIES = int(os.environ.get("JOBWIRE_HISTORIES", "100"))
+HISTORIES = int(os.environ.get("JOBWIRE_HISTORIES", "60"))
 SEED = int(os.environ.get("JOBWIRE_SEED", secrets.randbits(32)))
 FAR = 4_000_000_000_000
 HOUR_MS = 3_600_000
@@ -27,6 +34,8 @@ NEXT = {"c0": "c1", "c1": "c2"}
 MEMBERS = {"m0": 0, "m1": 1}
 PLAIN = [id for id in HOMES if id.startswith("p")]
 STARTED = [*PLAIN, "c0", "m0", "m1"]
+SETTINGS = [("paused", ""), ("max_active", ""), ("paused", "1"), ("paused", "0"), ("max_active", "1")]
+SETTINGS += [("max_active", "2"), ("failed_ttl_ms", "1"), ("failed_ttl_ms", "")]
 VERBS = ["succeed", "expire", "cancel", "fail", "retry", "release", "decide"]
 
 
@@ -41,6 +50,26 @@ class Slot:
     @property
     def is_flow(self) -> bool:
         return self.held.id in NEXT or self.held.id in MEMBERS
+
+
+def action(weight: int = 1, **strategies: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
+    """Make a method one of the things that may happen next, so many times as likely as others."""
+
+    def mark(method: Any) -> Any:
+        method.strategies, method.weight, method.when = strategies, weight, lambda self: True
+        return method
+
+    return mark
+
+
+def when(condition: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Let an action happen only while a condition holds."""
+
+    def mark(method: Any) -> Any:
+        method.when = condition
+        return method
+
+    return mark
 
 
 class Histories(RuleBasedStateMachine):
@@ -90,13 +119,47 @@ class Histories(RuleBasedStateMachine):
         (answer,) = self.call(HOMES[held.id], "settle", held.id, held.token, verb, document, number)
         return answer
 
-    def slot(self, data: st.DataObject, slots: list[Slot]) -> Slot:
-        assume(slots)
-        return data.draw(st.sampled_from(slots))
+    def plain(self) -> list[Slot]:
+        return [slot for slot in self.slots if not slot.is_flow]
+
+    def flow(self) -> list[Slot]:
+        return [slot for slot in self.slots if slot.is_flow]
+
+    def undecided(self) -> list[Slot]:
+        return [slot for slot in self.flow() if not slot.document]
+
+    def decided(self) -> list[Slot]:
+        return [slot for slot in self.flow() if slot.document[:1] == b"S"]
+
+    def closable(self) -> list[Slot]:
+        return [slot for slot in self.flow() if slot.handed_over or slot.document[:1] != b"S"]
+
+    def stale(self) -> list[tuple[str, str]]:
+        return [(id, token) for id, token in self.tokens if not self.is_current(id, token)]
+
+    def live(self, *states: str) -> list[str]:
+        return sorted(job.id for model in self.models.values() for state in states for job in model.of(state))
+
+    # One rule, not twenty: Hypothesis leaves out some rules of each history, and too few would hold all that it takes.
+    @rule(data=st.data())
+    def happens(self, data: st.DataObject) -> None:
+        methods = [method for method in vars(Histories).values() if hasattr(method, "strategies")]
+        possible = [method for method in methods for _ in range(method.weight) if method.when(self)]
+        method = data.draw(st.sampled_from(possible), label="action")
+        drawn = {name: data.draw(each, label=name) for name, each in method.strategies.items() if name != "data"}
+        method(self, **drawn, **({"data": data} if "data" in method.strategies else {}))
 
     # What producers do.
 
-    @rule(
+    @initialize(
+        policies=st.lists(st.tuples(st.sampled_from([1, 2, 3]), st.sampled_from([0, 4, 9])), min_size=8, max_size=8)
+    )
+    def start(self, policies: list[tuple[int, int]]) -> None:
+        for id, policy in zip(STARTED, policies, strict=True):
+            self.call(HOMES[id], "enqueue", id, b"E:" + id.encode(), 0, *policy)
+
+    @action(
+        weight=2,
         ids=st.lists(st.sampled_from(STARTED), min_size=1, max_size=3),
         later_ms=st.sampled_from([0, 0, 5, 9]),
         max_attempts=st.sampled_from([1, 2, 3]),
@@ -108,17 +171,18 @@ class Histories(RuleBasedStateMachine):
         jobs = [(id, b"E:" + id.encode(), run_at, max_attempts, priority) for id in ids if HOMES[id] == home]
         self.call(home, "enqueue", *(word for job in jobs for word in job))
 
-    @rule(id=st.sampled_from(sorted(HOMES)), ttl_ms=st.sampled_from([0, HOUR_MS]))
-    def cancel(self, id: str, ttl_ms: int) -> None:
+    @when(lambda self: self.live(*SETS))
+    @action(data=st.data(), ttl_ms=st.sampled_from([0, HOUR_MS]))
+    def cancel(self, data: st.DataObject, ttl_ms: int) -> None:
+        id = data.draw(st.sampled_from(self.live(*SETS)))
         self.call(HOMES[id], "cancel", id, self.document("C"), ttl_ms if id in PLAIN else HOUR_MS)
-
-    @rule(name=st.sampled_from("ab"))
-    def look(self, name: str) -> None:
-        self.call(name, "look", *HOMES)
 
     # What workers do.
 
-    @rule(name=st.sampled_from("aab"), max_jobs=st.integers(0, 4), rescue=st.sampled_from([0, 1, 1]))
+    @when(lambda self: self.live("ready", "scheduled", "active"))
+    @action(
+        weight=8, name=st.sampled_from("aab"), max_jobs=st.sampled_from([4, 2, 1, 0]), rescue=st.sampled_from([1, 1, 0])
+    )
     def claim(self, name: str, max_jobs: int, rescue: int) -> None:
         self.receive(self.call(name, "claim", secrets.token_hex(8), HOUR_MS, max_jobs, rescue))
 
@@ -130,43 +194,51 @@ class Histories(RuleBasedStateMachine):
             self.slots.append(Slot(held, document))
             self.tokens.append((held.id, held.token))
 
-    @rule(data=st.data(), verb=st.sampled_from(VERBS), number=st.sampled_from([0, HOUR_MS]))
+    @when(plain)
+    @action(weight=3, data=st.data(), verb=st.sampled_from(VERBS), number=st.sampled_from([0, HOUR_MS]))
     def settle_plain(self, data: st.DataObject, verb: str, number: int) -> None:
-        slot = self.slot(data, [slot for slot in self.slots if not slot.is_flow])
+        slot = data.draw(st.sampled_from(self.plain()))
         answer = self.settle(slot, verb, self.document("R"), number)
         if verb != "decide" and answer != b"cancel":
             self.slots.remove(slot)
 
-    @rule(data=st.data(), verb=st.sampled_from(VERBS), number=st.sampled_from([0, HOUR_MS]))
-    def settle_all_that_one_worker_holds(self, data: st.DataObject, verb: str, number: int) -> None:
-        slots = [slot for slot in self.slots if slot.held.id in PLAIN[:4]]
-        assume(slots)
+    @when(plain)
+    @action(verb=st.sampled_from(VERBS), number=st.sampled_from([0, HOUR_MS]))
+    def settle_a_batch(self, verb: str, number: int) -> None:
+        slots = [slot for slot in self.plain() if HOMES[slot.held.id] == "a"] or self.plain()
+        home = HOMES[slots[0].held.id]
         argv = [(slot.held.id, slot.held.token, verb, self.document("B"), number) for slot in slots]
-        self.call("a", "settle", *(word for words in argv for word in words))
+        self.call(home, "settle", *(word for words in argv for word in words))
 
-    @rule(data=st.data(), progress=st.sampled_from([b"", b"half"]))
+    @when(lambda self: self.slots)
+    @action(data=st.data(), progress=st.sampled_from([b"", b"half"]))
     def extend(self, data: st.DataObject, progress: bytes) -> None:
-        slot = self.slot(data, self.slots)
+        slot = data.draw(st.sampled_from(self.slots))
         self.call(HOMES[slot.held.id], "extend", HOUR_MS, slot.held.id, slot.held.token, progress)
 
-    @rule(data=st.data())
+    @when(lambda self: self.slots)
+    @action(weight=5, data=st.data())
     def crash(self, data: st.DataObject) -> None:
-        self.slots.remove(self.slot(data, self.slots))
+        """Forget a job that is held, and let its lease be over unless somebody else has it."""
+        slot = data.draw(st.sampled_from(self.slots))
+        self.slots.remove(slot)
+        if self.is_current(slot.held.id, slot.held.token):
+            self.make_over(slot.held.id, "active")
 
     # What workers do with a workflow: decide, hand over, close. They give up a decided job only by retry or release.
 
-    @rule(data=st.data())
+    @when(undecided)
+    @action(weight=5, data=st.data())
     def decide(self, data: st.DataObject) -> None:
-        slot = self.slot(data, [slot for slot in self.slots if slot.is_flow and not slot.document])
+        slot = data.draw(st.sampled_from(self.undecided()))
         document = self.document("S")
         if self.settle(slot, "decide", document) == b"done":
             slot.document = document
 
-    @rule(data=st.data())
+    @when(decided)
+    @action(weight=5, data=st.data())
     def hand_over(self, data: st.DataObject) -> None:
-        self.hand_over_slot(
-            self.slot(data, [slot for slot in self.slots if slot.is_flow and slot.document[:1] == b"S"])
-        )
+        self.hand_over_slot(data.draw(st.sampled_from(self.decided())))
 
     def hand_over_slot(self, slot: Slot) -> None:
         id, envelope = slot.held.id, slot.document
@@ -181,28 +253,29 @@ class Histories(RuleBasedStateMachine):
                 self.accepted[successor] = envelope
         slot.handed_over = True
 
-    @rule(data=st.data())
+    @when(closable)
+    @action(weight=2, data=st.data())
     def close(self, data: st.DataObject) -> None:
-        self.close_slot(self.slot(data, [slot for slot in self.slots if slot.is_flow]))
+        self.close_slot(data.draw(st.sampled_from(self.closable())))
 
     def close_slot(self, slot: Slot) -> None:
         if slot.document[:1] == b"S":
-            assume(slot.handed_over)
             self.settle(slot, "succeed", slot.document)
         else:
             self.settle(slot, "cancel" if slot.document else "fail", slot.document or self.document("F"))
         self.slots.remove(slot)
 
-    @rule(data=st.data(), verb=st.sampled_from(["retry", "release"]))
+    @when(flow)
+    @action(data=st.data(), verb=st.sampled_from(["retry", "release"]))
     def give_up_for_now(self, data: st.DataObject, verb: str) -> None:
-        slot = self.slot(data, [slot for slot in self.slots if slot.is_flow])
+        slot = data.draw(st.sampled_from(self.flow()))
         self.settle(slot, verb, self.document("T"), 0)
         self.slots.remove(slot)
 
     # What networks, clocks and operators do.
 
-    @precondition(lambda self: self.calls)
-    @rule(data=st.data())
+    @when(lambda self: self.calls)
+    @action(weight=2, data=st.data())
     def resend(self, data: st.DataObject) -> None:
         name, script, argv = data.draw(st.sampled_from(self.calls[-40:]))
         reply = self.call(name, script, *argv)
@@ -211,11 +284,10 @@ class Histories(RuleBasedStateMachine):
         if script == "pass" and reply == [b"accepted"]:
             self.accepted[argv[0]] = argv[1]
 
-    @rule(data=st.data(), verb=st.sampled_from([*VERBS, "extend"]))
+    @when(stale)
+    @action(weight=2, data=st.data(), verb=st.sampled_from([*VERBS, "extend"]))
     def use_a_stale_token(self, data: st.DataObject, verb: str) -> None:
-        stale = [(id, token) for id, token in self.tokens if not self.is_current(id, token)]
-        assume(stale)
-        id, token = data.draw(st.sampled_from(stale))
+        id, token = data.draw(st.sampled_from(self.stale()))
         before = dump(self.client)
         if verb == "extend":
             assert self.call(HOMES[id], "extend", HOUR_MS, id, token, b"stale") == [b"lost"]
@@ -227,11 +299,11 @@ class Histories(RuleBasedStateMachine):
         job = self.models[HOMES[id]].jobs.get(id)
         return job is not None and job.token == token
 
-    @rule(data=st.data(), state=st.sampled_from(["active", "active", "scheduled", "scheduled", "failed"]))
-    def move_a_clock(self, data: st.DataObject, state: str) -> None:
-        jobs = [job for model in self.models.values() for job in model.of(state)]
-        assume(jobs)
-        self.make_over(data.draw(st.sampled_from(sorted(job.id for job in jobs))), state)
+    @when(lambda self: self.live("active", "scheduled", "failed"))
+    @action(weight=2, data=st.data())
+    def move_a_clock(self, data: st.DataObject) -> None:
+        id = data.draw(st.sampled_from(self.live("active", "scheduled", "failed")))
+        self.make_over(id, self.models[HOMES[id]].jobs[id].state)
 
     def make_over(self, id: str, state: str) -> None:
         """Give an id the next instant of 1970 in its set: over, due, or older than any retention."""
@@ -239,37 +311,30 @@ class Histories(RuleBasedStateMachine):
         self.models[HOMES[id]].jobs[id].score = self.clock
         self.client.zadd(self.queues[HOMES[id]].key(state), {id: self.clock}, xx=True)
 
-    @rule(id=st.sampled_from(PLAIN))
-    def garble_a_record(self, id: str) -> None:
-        job = self.models[HOMES[id]].jobs.get(id)
-        assume(job is not None)
+    @when(lambda self: set(self.live(*SETS)) & set(PLAIN))
+    @action(data=st.data())
+    def garble_a_record(self, data: st.DataObject) -> None:
+        id = data.draw(st.sampled_from(sorted(set(self.live(*SETS)) & set(PLAIN))))
         self.client.hset(self.queues[HOMES[id]].key("record"), id, "?")
-        job.broken = True
+        self.models[HOMES[id]].jobs[id].broken = True
         self.runs.pop(id, None)
 
-    @rule(ids=st.lists(st.sampled_from(sorted(HOMES)), min_size=1, max_size=3))
-    def requeue(self, ids: list[str]) -> None:
+    @when(lambda self: self.live("failed"))
+    @action(weight=2, data=st.data())
+    def requeue(self, data: st.DataObject) -> None:
+        ids = data.draw(st.lists(st.sampled_from([*self.live("failed"), "p0", "c0"]), min_size=1, max_size=3))
         self.call(HOMES[ids[0]], "requeue", *ids)
 
-    @rule(name=st.sampled_from("ab"), before_ms=st.sampled_from([20, FAR]), limit=st.integers(1, 2))
+    @when(lambda self: self.live("failed"))
+    @action(name=st.sampled_from("ab"), before_ms=st.sampled_from([20, FAR]), limit=st.integers(1, 2))
     def purge(self, name: str, before_ms: int, limit: int) -> None:
         self.call(name, "purge", before_ms, limit)
 
-    @rule(
-        name=st.sampled_from("ab"),
-        setting=st.sampled_from(
-            [
-                *[("paused", value) for value in ("1", "0", "")],
-                *[("max_active", value) for value in ("1", "2", "")],
-                *[("failed_ttl_ms", value) for value in ("1", "")],
-            ]
-        ),
-    )
-    def configure(self, name: str, setting: tuple[str, str]) -> None:
+    @action(name=st.sampled_from("ab"), setting=st.sampled_from(SETTINGS))
+    def configure_and_look(self, name: str, setting: tuple[str, str]) -> None:
         self.call(name, "configure", *setting)
-
-    @rule(name=st.sampled_from("ab"))
-    def take_the_wake_token(self, name: str) -> None:
+        self.call(name, "look", *HOMES)
+        # Somebody took the token that configure left, and did nothing with it.
         self.queues[name].disarm()
         self.models[name].wake = False
 
@@ -351,7 +416,7 @@ def test_random_histories(server: Server) -> None:
     machine = seed(SEED)(type("SeededHistories", (Histories,), {"server": server}))
     profile = settings(
         max_examples=HISTORIES,
-        stateful_step_count=50,
+        stateful_step_count=100,
         deadline=None,
         database=None,
         print_blob=True,
