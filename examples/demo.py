@@ -145,7 +145,7 @@ def demo(stack: ExitStack, processes: Processes) -> None:
     print(f"A Valkey server of its own listens on port {server.port}. One worker:\n")
     print(f"  $ jobwire {' '.join(WORKER)}")
     log = stack.enter_context((directory / "worker.log").open("w+", encoding="utf-8"))
-    command: list[str | Path] = [Path(sys.executable).with_name("jobwire"), *WORKER]
+    command: list[str | Path] = [sys.executable, "-m", "jobwire", *WORKER]
     worker = stack.enter_context(processes.running(command, 10 * PATIENCE_S, env=environment, stderr=log))
     try:
         said = next(lines(worker), "nothing")

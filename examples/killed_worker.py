@@ -16,7 +16,7 @@ from pathlib import Path
 
 from app import report
 
-COMMAND = [Path(sys.executable).with_name("jobwire"), "worker", "app:app", "--queues", "fragile", "--lease-ms", "2000"]
+COMMAND = [sys.executable, "-m", "jobwire", "worker", "app:app", "--queues", "fragile", "--lease-ms", "2000"]
 
 
 @contextlib.contextmanager

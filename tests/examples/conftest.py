@@ -3,14 +3,11 @@
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from examples.demo import WORKER, Processes
 from tests.servers import Server
-
-JOBWIRE = Path(sys.executable).with_name("jobwire")
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +18,7 @@ def environment(server: Server) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def worker(environment: dict[str, str]) -> Iterator[int]:
     """The process id of a worker that claims."""
-    with Processes().running([JOBWIRE, *WORKER], 3600, env=environment) as process:
+    with Processes().running([sys.executable, "-m", "jobwire", *WORKER], 3600, env=environment) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         yield process.pid
