@@ -37,7 +37,7 @@ class Claiming:
 
     def asks(self, room: int, armed: bool) -> list[QueueKeys]:
         """Return the queues to claim from now, in order. [CLAIM-5] [CLAIM-9]"""
-        if room > 0 and not armed:
+        if room > 0 and not armed and self.wait_ms == 0:
             return list(self._queues)
         return [keys for keys in self._queues if keys.queue in self._owed]
 

@@ -117,7 +117,7 @@ class Supervisor:
             start_new_session=True,
         )
         os.close(told)
-        log.info("process started", extra={"process": child.number, "pid": child.process.pid})
+        log.info("process started", extra={"number": child.number, "pid": child.process.pid})
         watch = threading.Thread(target=self._watch, args=(child, child.process, ready), daemon=True)
         watch.start()
 
@@ -142,7 +142,7 @@ class Supervisor:
     def _take_end(self, child: _Child) -> None:
         assert child.process is not None
         code, pid, child.process = child.process.returncode, child.process.pid, None
-        fields = {"process": child.number, "pid": pid, "code": code}
+        fields = {"number": child.number, "pid": pid, "code": code}
         if self._stopping or code == 0:
             log.info("process ended", extra=fields)
             return

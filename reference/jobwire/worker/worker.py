@@ -27,6 +27,9 @@ from .waker import Waker, Woken
 if TYPE_CHECKING:
     from ..registry import Registry
 
+# A signal that another thread receives does not wake the main thread, so that looks from time to time.
+LONGEST_SLEEP_S = 0.5
+
 log = logging.getLogger("jobwire.worker")
 
 
@@ -201,8 +204,8 @@ class Worker:
         """Back off, and stay open for what runners and signals say meanwhile. [CALL-7]"""
         self._take_in(next(self._pauses))
 
-    def _take_in(self, seconds: float | None) -> None:
-        """Take in events: wait for the first up to `seconds` (None: for ever), then take all that are there."""
+    def _take_in(self, seconds: float) -> None:
+        """Take in events: wait for the first up to `seconds`, then take all that are there."""
         try:
             event = self._inbox.get(timeout=seconds) if seconds != 0 else self._inbox.get_nowait()
             while True:
@@ -223,10 +226,10 @@ class Worker:
             self._stop_by = time.monotonic() + grace_s
             log.info("worker stopping", extra={"worker": self.settings.name, "grace_s": grace_s})
 
-    def _sleep_s(self) -> float | None:
+    def _sleep_s(self) -> float:
         """Return how long nothing can be due; block on `wake` meanwhile if there is room. [CLAIM-7] [CLAIM-10]"""
         due = self._slots.next_check_s()
-        sleeps = [] if due is None else [due]
+        sleeps = [LONGEST_SLEEP_S] if due is None else [LONGEST_SLEEP_S, due]
         if self._settling.pending:
             sleeps.append(next(self._pauses))
         if self._stops:
@@ -237,7 +240,7 @@ class Worker:
                 return 0
             if not self._waker.armed:
                 self._waker.arm(wait_ms)
-        return min(sleeps) if sleeps else None
+        return min(sleeps)
 
     def _give_back(self, jobs: list[Held]) -> None:
         for held in jobs:
