@@ -6,50 +6,23 @@ JOBWIRE_HISTORIES sets how many histories each server sees, JOBWIRE_SEED repeats
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
-from tests.lua.binding import SETS, Held, Queue, dump
-from tests.lua.model import QueueModel
+from tests.lua.binding import SETS, Held, dump
+from tests.lua.machine import HOMES, HOUR_MS, MEMBERS, NEXT, PLAIN, STARTED, Machine, Slot
 from tests.servers import Server
 
 HISTORIES = int(os.environ.get("JOBWIRE_HISTORIES", "60"))
 SEED = int(os.environ.get("JOBWIRE_SEED", secrets.randbits(32)))
 FAR = 4_000_000_000_000
-HOUR_MS = 3_600_000
 
-HOMES = {"p0": "a", "p1": "a", "p2": "a", "p3": "a", "p4": "b", "c0": "a", "c1": "b", "c2": "a", "m0": "a", "m1": "b"}
-HOMES |= {"done": "b"}
-NEXT = {"c0": "c1", "c1": "c2"}
-MEMBERS = {"m0": 0, "m1": 1}
-PLAIN = [id for id in HOMES if id.startswith("p")]
-STARTED = [*PLAIN, "c0", "m0", "m1"]
 SETTINGS = [("paused", ""), ("max_active", ""), ("paused", "1"), ("paused", "0"), ("max_active", "1")]
 SETTINGS += [("max_active", "2"), ("failed_ttl_ms", "1"), ("failed_ttl_ms", "")]
 VERBS = ["succeed", "expire", "cancel", "fail", "retry", "release", "decide"]
-
-
-@dataclass
-class Slot:
-    """A job in the hands of a worker: what it decided or was given, and whether that was handed over."""
-
-    held: Held
-    document: bytes = b""
-    handed_over: bool = False
-
-    @property
-    def is_flow(self) -> bool:
-        return self.held.id in NEXT or self.held.id in MEMBERS
 
 
 def action(weight: int = 1, **strategies: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
@@ -72,74 +45,7 @@ def when(condition: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return mark
 
 
-class Histories(RuleBasedStateMachine):
-    server: Server
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.client = self.server.client()
-        self.client.flushall()
-        self.queues = {name: Queue(self.client, name) for name in "ab"}
-        self.models = {name: QueueModel() for name in "ab"}
-        self.slots: list[Slot] = []
-        self.tokens: list[tuple[str, str]] = []
-        self.calls: list[tuple[str, str, list[Any]]] = []
-        self.runs: dict[str, int] = {}
-        self.accepted: dict[str, bytes] = {}
-        self.freed: set[str] = set()
-        self.clock = 0
-
-    # How the machine talks to both sides.
-
-    def call(self, name: str, script: str, *argv: Any) -> list[Any]:
-        """Run a script, hold its reply against the model, and return the reply without `now`."""
-        self.calls.append((name, script, list(argv)))
-        queue, model = self.queues[name], self.models[name]
-        step = {"enqueue": 5, "pass": 5, "settle": 5, "cancel": 3, "look": 1}.get(script)
-        keys = [queue.key("join:g")] if script == "join" else queue.keys(argv[::step] if step else ())
-        failed = {job.id for job in model.of("failed")}
-        now, *reply = queue.run(script, keys, argv)
-        if script == "join":
-            count, size, values = model.join("g", *argv[:3])
-            expected = [count, size, *values]
-        else:
-            expected = model.run(script, now, list(argv))
-        self.freed |= failed - model.jobs.keys()
-        if script == "claim":
-            reply[0] = min(reply[0], 10)
-        assert reply == [word.encode() if isinstance(word, str) else word for word in expected]
-        return reply
-
-    def document(self, kind: str) -> bytes:
-        self.clock += 1
-        return f"{kind}:{self.clock}".encode()
-
-    def settle(self, slot: Slot, verb: str, document: bytes, number: int = HOUR_MS) -> bytes:
-        held = slot.held
-        (answer,) = self.call(HOMES[held.id], "settle", held.id, held.token, verb, document, number)
-        return answer
-
-    def plain(self) -> list[Slot]:
-        return [slot for slot in self.slots if not slot.is_flow]
-
-    def flow(self) -> list[Slot]:
-        return [slot for slot in self.slots if slot.is_flow]
-
-    def undecided(self) -> list[Slot]:
-        return [slot for slot in self.flow() if not slot.document]
-
-    def decided(self) -> list[Slot]:
-        return [slot for slot in self.flow() if slot.document[:1] == b"S"]
-
-    def closable(self) -> list[Slot]:
-        return [slot for slot in self.flow() if slot.handed_over or slot.document[:1] != b"S"]
-
-    def stale(self) -> list[tuple[str, str]]:
-        return [(id, token) for id, token in self.tokens if not self.is_current(id, token)]
-
-    def live(self, *states: str) -> list[str]:
-        return sorted(job.id for model in self.models.values() for state in states for job in model.of(state))
-
+class Histories(Machine):
     # One rule, not twenty: Hypothesis leaves out some rules of each history, and too few would hold all that it takes.
     @rule(data=st.data())
     def happens(self, data: st.DataObject) -> None:
@@ -194,7 +100,7 @@ class Histories(RuleBasedStateMachine):
             self.slots.append(Slot(held, document))
             self.tokens.append((held.id, held.token))
 
-    @when(plain)
+    @when(Machine.plain)
     @action(weight=3, data=st.data(), verb=st.sampled_from(VERBS), number=st.sampled_from([0, HOUR_MS]))
     def settle_plain(self, data: st.DataObject, verb: str, number: int) -> None:
         slot = data.draw(st.sampled_from(self.plain()))
@@ -202,7 +108,7 @@ class Histories(RuleBasedStateMachine):
         if verb != "decide" and answer != b"cancel":
             self.slots.remove(slot)
 
-    @when(plain)
+    @when(Machine.plain)
     @action(verb=st.sampled_from(VERBS), number=st.sampled_from([0, HOUR_MS]))
     def settle_a_batch(self, verb: str, number: int) -> None:
         slots = [slot for slot in self.plain() if HOMES[slot.held.id] == "a"] or self.plain()
@@ -227,7 +133,7 @@ class Histories(RuleBasedStateMachine):
 
     # What workers do with a workflow: decide, hand over, close. They give up a decided job only by retry or release.
 
-    @when(undecided)
+    @when(Machine.undecided)
     @action(weight=5, data=st.data())
     def decide(self, data: st.DataObject) -> None:
         slot = data.draw(st.sampled_from(self.undecided()))
@@ -235,7 +141,7 @@ class Histories(RuleBasedStateMachine):
         if self.settle(slot, "decide", document) == b"done":
             slot.document = document
 
-    @when(decided)
+    @when(Machine.decided)
     @action(weight=5, data=st.data())
     def hand_over(self, data: st.DataObject) -> None:
         self.hand_over_slot(data.draw(st.sampled_from(self.decided())))
@@ -253,7 +159,7 @@ class Histories(RuleBasedStateMachine):
                 self.accepted[successor] = envelope
         slot.handed_over = True
 
-    @when(closable)
+    @when(Machine.closable)
     @action(weight=2, data=st.data())
     def close(self, data: st.DataObject) -> None:
         self.close_slot(data.draw(st.sampled_from(self.closable())))
@@ -265,7 +171,7 @@ class Histories(RuleBasedStateMachine):
             self.settle(slot, "cancel" if slot.document else "fail", slot.document or self.document("F"))
         self.slots.remove(slot)
 
-    @when(flow)
+    @when(Machine.flow)
     @action(data=st.data(), verb=st.sampled_from(["retry", "release"]))
     def give_up_for_now(self, data: st.DataObject, verb: str) -> None:
         slot = data.draw(st.sampled_from(self.flow()))
@@ -284,7 +190,7 @@ class Histories(RuleBasedStateMachine):
         if script == "pass" and reply == [b"accepted"]:
             self.accepted[argv[0]] = argv[1]
 
-    @when(stale)
+    @when(Machine.stale)
     @action(weight=2, data=st.data(), verb=st.sampled_from([*VERBS, "extend"]))
     def use_a_stale_token(self, data: st.DataObject, verb: str) -> None:
         id, token = data.draw(st.sampled_from(self.stale()))
@@ -295,21 +201,11 @@ class Histories(RuleBasedStateMachine):
             assert self.call(HOMES[id], "settle", id, token, verb, b"stale", HOUR_MS) == [b"lost"]
         assert dump(self.client) == before
 
-    def is_current(self, id: str, token: str) -> bool:
-        job = self.models[HOMES[id]].jobs.get(id)
-        return job is not None and job.token == token
-
     @when(lambda self: self.live("active", "scheduled", "failed"))
     @action(weight=2, data=st.data())
     def move_a_clock(self, data: st.DataObject) -> None:
         id = data.draw(st.sampled_from(self.live("active", "scheduled", "failed")))
         self.make_over(id, self.models[HOMES[id]].jobs[id].state)
-
-    def make_over(self, id: str, state: str) -> None:
-        """Give an id the next instant of 1970 in its set: over, due, or older than any retention."""
-        self.clock += 1
-        self.models[HOMES[id]].jobs[id].score = self.clock
-        self.client.zadd(self.queues[HOMES[id]].key(state), {id: self.clock}, xx=True)
 
     @when(lambda self: set(self.live(*SETS)) & set(PLAIN))
     @action(data=st.data())
@@ -338,30 +234,7 @@ class Histories(RuleBasedStateMachine):
         self.queues[name].disarm()
         self.models[name].wake = False
 
-    # What holds after each step, and at the end.
-
-    @invariant()
-    def keys_are_what_the_model_says(self) -> None:
-        expected: dict[str, Any] = {}
-        for name, model in self.models.items():
-            expected |= model.dump(self.queues[name].prefix)
-        found = dump(self.client)
-        assert found == expected
-        for queue in self.queues.values():
-            self.each_job_is_in_one_place(queue, found)
-
-    def each_job_is_in_one_place(self, queue: Queue, found: dict[str, Any]) -> None:
-        held = {name: found.get(queue.key(name), {}) for name in ("jobs", "record", "outcomes", "progress")}
-        places = [id for name in SETS for id, _ in found.get(queue.key(name), [])]
-        assert sorted(places) == sorted(held["jobs"])
-        assert held["record"].keys() | held["outcomes"].keys() | held["progress"].keys() <= held["jobs"].keys()
-        assert {id for id, _ in found.get(queue.key("active"), [])} <= held["record"].keys()
-        assert len(found.get(queue.key("wake"), [])) <= 1
-        for id, record in held["record"].items():
-            run = 0 if record == b"?" else int(record.split()[3])
-            assert record in (b"?", b"0 1 0 0 - - -") or run >= self.runs.get(id.decode(), 0)
-            self.runs[id.decode()] = run
-        self.runs = {id: run for id, run in self.runs.items() if HOMES[id] != queue.name or id.encode() in held["jobs"]}
+    # What holds at the end.
 
     def teardown(self) -> None:
         try:
