@@ -68,10 +68,18 @@ class Processes:
             _kill(process)
 
     @contextmanager
-    def running(self, command: list[str | Path], seconds: float, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    def running(
+        self, command: list[str | Path], seconds: float, directory: Path = HERE, **options: Any
+    ) -> Iterator[subprocess.Popen[str]]:
         """Start a process, and end it with all that it has started; it is killed after so many seconds."""
         process = subprocess.Popen(
-            command, cwd=HERE, start_new_session=True, stdout=subprocess.PIPE, text=True, encoding="utf-8", **options
+            command,
+            cwd=directory,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            **options,
         )
         watchdog = threading.Timer(seconds, _kill, [process])
         watchdog.daemon = True
