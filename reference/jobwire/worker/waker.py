@@ -10,7 +10,6 @@ from typing import NamedTuple
 from ..keys import QueueKeys, queue_of
 from ..store import Store, is_cluster
 
-
 # A script never says to wait longer than 2000 ms.
 LONGEST_WAIT_S = 2.5
 
@@ -21,56 +20,69 @@ class Woken(NamedTuple):
     queue: str | None
 
 
+class _Blocker:
+    """One thread that blocks on some lists whenever it is told to."""
+
+    def __init__(self, store: Store, names: list[str], woken: Callable[[Woken], None]) -> None:
+        self.blocked = False
+        self._store = store
+        self._names = names
+        self._woken = woken
+        self._orders: SimpleQueue[int | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="jobwire-wake", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def arm(self, wait_ms: int | None) -> None:
+        self.blocked = True
+        self._orders.put(wait_ms)
+
+    def join(self) -> None:
+        self._thread.join(LONGEST_WAIT_S)
+
+    def _work(self) -> None:
+        while (wait_ms := self._orders.get()) is not None:
+            queue = None
+            try:
+                taken = self._store.client.execute_command("BLPOP", *self._names, f"{wait_ms / 1000:.3f}")
+                queue = queue_of(taken[0].decode()) if taken else None
+            except Exception:  # the dispatcher claims after every wait and meets the same trouble
+                queue = None
+            self.blocked = False
+            self._woken(Woken(queue))
+
+
 class Waker:
     """One thread that blocks for all queues, or in a Cluster one for each. [CLAIM-8]"""
 
     def __init__(self, store: Store, queues: Sequence[QueueKeys], woken: Callable[[Woken], None]) -> None:
-        self._store = store
-        self._woken = woken
-        single = [[keys["wake"] for keys in queues]]
-        self._lists = [[keys["wake"]] for keys in queues] if is_cluster(store.client) else single
-        self._orders: list[SimpleQueue[int | None]] = [SimpleQueue() for _ in self._lists]
-        self._threads: list[threading.Thread] = []
-        self._blocked = 0
-        self._lock = threading.Lock()
+        names = [keys["wake"] for keys in queues]
+        lists = [[name] for name in names] if is_cluster(store.client) else [names]
+        self._blockers = [_Blocker(store, each, woken) for each in lists]
 
     @property
     def armed(self) -> bool:
-        """Whether it blocks already."""
-        return self._blocked > 0
+        """Whether every list is blocked on already."""
+        return all(blocker.blocked for blocker in self._blockers)
 
     def start(self) -> None:
         """Begin to serve."""
-        for names, orders in zip(self._lists, self._orders, strict=True):
-            thread = threading.Thread(target=self._work, args=(names, orders), name="jobwire-wake", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        for blocker in self._blockers:
+            blocker.start()
+
+    def arm(self, wait_ms: int) -> None:
+        """Block for up to `wait_ms` on what is not blocked on, and report each end."""
+        for blocker in self._blockers:
+            if not blocker.blocked:
+                blocker.arm(wait_ms)
 
     def stop(self) -> None:
         """Serve no more; a wait that still blocks ends by itself or with its connection."""
-        for orders in self._orders:
-            orders.put(None)
+        for blocker in self._blockers:
+            blocker.arm(None)
 
     def join(self) -> None:
         """Wait until nothing blocks any more."""
-        for thread in self._threads:
-            thread.join(LONGEST_WAIT_S)
-
-    def arm(self, wait_ms: int) -> None:
-        """Block for up to `wait_ms` and report once."""
-        with self._lock:
-            self._blocked += len(self._orders)
-        for orders in self._orders:
-            orders.put(wait_ms)
-
-    def _work(self, names: list[str], orders: SimpleQueue[int | None]) -> None:
-        while (wait_ms := orders.get()) is not None:
-            queue = None
-            try:
-                taken = self._store.client.execute_command("BLPOP", *names, f"{wait_ms / 1000:.3f}")
-                queue = queue_of(taken[0].decode()) if taken else None
-            except Exception:  # the dispatcher claims after every wait and meets the same trouble
-                queue = None
-            with self._lock:
-                self._blocked -= 1
-            self._woken(Woken(queue))
+        for blocker in self._blockers:
+            blocker.join()
