@@ -34,6 +34,9 @@ _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 T = TypeVar("T", bound=Struct)
 Natural = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 Positive = Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
+# As float alone, an integer would be written with a fraction. [VAL-4]
+_Factor = Annotated[int, Meta(ge=1, le=1000)] | Annotated[float, Meta(ge=1, le=1000)]
+_Part = Annotated[int, Meta(ge=0, le=1)] | Annotated[float, Meta(ge=0, le=1)]
 
 
 class Retry(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,9 +44,9 @@ class Retry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     max_attempts: Annotated[int, Meta(ge=1, le=1000)] = 3
     delay_ms: Natural = 1000
-    factor: Annotated[float, Meta(ge=1, le=1000)] = 2
+    factor: _Factor = 2
     max_delay_ms: Natural = 300_000
-    jitter: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    jitter: _Part = 0.1
     no_retry_on: list[str] = []
 
 
