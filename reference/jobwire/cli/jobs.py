@@ -58,14 +58,10 @@ def enqueue(
     """
     if timeout is not None and not wait:
         raise click.UsageError("--timeout: expected --wait beside it")
-    handle = target.app(encoding).enqueue(
-        type,
-        *[value_of(arg, raw) for arg in args],
-        kwargs=kwargs | pairs_of("--kwarg", pairs, raw),
-        retry=None if retry is None else _retry(retry),
-        headers=pairs_of("--header", headers, raw=True),
-        **options,
-    )
+    options["kwargs"] = kwargs | pairs_of("--kwarg", pairs, raw)
+    options["headers"] = pairs_of("--header", headers, raw=True)
+    options["retry"] = None if retry is None else _retry(retry)
+    handle = target.app(encoding).enqueue(type, *[value_of(arg, raw) for arg in args], **options)
     answer = handle.answers[0]
     if answer != "accepted":
         fail(f"job {handle.id!r} of queue {handle.queue!r} was known already: {answer}")

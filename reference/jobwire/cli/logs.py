@@ -18,12 +18,13 @@ _BARE = re.compile(r"[!#-<>-~]+")
 class Lines(logging.Formatter):
     """Write a record as time, level, message and fields."""
 
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03d"
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; a traceback, where there is one, follows as lines of its own."""
         fields = {name: value for name, value in vars(record).items() if name not in _OWN}
-        parts = [self.formatTime(record, "%Y-%m-%dT%H:%M:%S"), record.levelname.lower(), _one_line(record.getMessage())]
+        parts = [self.formatTime(record), record.levelname.lower(), _one_line(record.getMessage())]
         parts += [f"{name}={_field(value)}" for name, value in fields.items()]
         line = " ".join(parts)
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

@@ -39,9 +39,7 @@ def status(target: Target, ids: tuple[str, ...], queues: tuple[str, ...], as_jso
 def _show_queues(target: Target, queues: tuple[str, ...], as_json: bool) -> None:
     app = target.app()
     now = now_ms(app.store, target.keys(DEFAULT_QUEUE))
-    found = [
-        read_status(app.store, target.keys(queue), now) for queue in queues or names(app.store, app.namespace)
-    ]
+    found = [read_status(app.store, target.keys(queue), now) for queue in queues or names(app.store, app.namespace)]
     if as_json:
         print_json({"now": now, "queues": [each._asdict() for each in found]})
     else:
