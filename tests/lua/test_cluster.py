@@ -1,6 +1,5 @@
 """The scripts in Cluster mode: queues in several slots, and a slot that moves while its queue is in use."""
 
-import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -9,56 +8,25 @@ import redis
 from tests.lua import scenario
 from tests.lua.binding import SCRIPTS, SHA, Job, Queue, dump
 from tests.lua.scenario import RIGHT, furnish, keys
-from tests.servers import ENGINES, Server, running, until
+from tests.clusters import Cluster, running_cluster
+from tests.servers import ENGINES
 
-SLOTS = 16_384
 ELSEWHERE = (redis.exceptions.AskError, redis.exceptions.MovedError, redis.exceptions.TryAgainError)
 
 
-class Cluster:
-    """Nodes that share the slots evenly."""
-
-    def __init__(self, nodes: list[Server], clients: list[redis.Redis]) -> None:
-        self.clients = clients
-        self.ports = {client: node.port for client, node in zip(clients, nodes, strict=True)}
-        share = SLOTS // len(nodes)
-        for number, client in enumerate(clients):
-            client.cluster("set-config-epoch", number + 1)
-            client.cluster("addslotsrange", number * share, (number + 1) * share - 1)
-        for node in nodes[1:]:
-            clients[0].cluster("meet", "127.0.0.1", node.port)
-        until(lambda: all(self._agrees(client) for client in clients), within_ms=30_000)
-
-    def _agrees(self, client: redis.Redis) -> bool:
-        info = client.cluster("info")
-        return (info["cluster_state"], info["cluster_known_nodes"]) == ("ok", str(len(self.clients)))
-
-    def slot(self, name: str) -> int:
-        slot: int = self.clients[0].cluster("keyslot", f"{{{name}}}")
-        return slot
-
-    def owner(self, name: str) -> redis.Redis:
-        return self.clients[self.slot(name) * len(self.clients) // SLOTS]
-
-    def other(self, name: str) -> redis.Redis:
-        return next(client for client in self.clients if client is not self.owner(name))
-
-
 @pytest.fixture(scope="module", params=ENGINES)
-def running_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    with contextlib.ExitStack() as stack:
-        options = {"cluster_enabled": "yes", "cluster_node_timeout": "5000"}
-        nodes = [stack.enter_context(running(request.param, **options)) for _ in range(2)]
-        yield Cluster(nodes, [stack.enter_context(node.client()) for node in nodes])
+def two_nodes(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    with running_cluster(request.param) as cluster:
+        yield cluster
 
 
 @pytest.fixture
-def cluster(running_cluster: Cluster) -> Cluster:
-    for client in running_cluster.clients:
+def cluster(two_nodes: Cluster) -> Cluster:
+    for client in two_nodes.clients:
         client.flushall()
         for text in SCRIPTS.values():
             client.script_load(text)
-    return running_cluster
+    return two_nodes
 
 
 def test_all_scripts_work_for_queues_in_several_slots(cluster: Cluster) -> None:
@@ -114,17 +82,10 @@ def furnish_all_keys(queue: Queue) -> None:
     assert {key.decode() for key in queue.client.scan_iter(count=1000)} == set(queue.keys(["ended"]))
 
 
-def start_to_move(cluster: Cluster, name: str) -> tuple[redis.Redis, redis.Redis]:
-    source, target = cluster.owner(name), cluster.other(name)
-    target.cluster("setslot", cluster.slot(name), "IMPORTING", source.cluster("myid"))
-    source.cluster("setslot", cluster.slot(name), "MIGRATING", target.cluster("myid"))
-    return source, target
-
-
 def test_a_slot_that_moves_key_by_key_loses_nothing_and_leaves_nothing_half_done(cluster: Cluster) -> None:
     queue = Queue(cluster.owner("moves"), "moves")
     furnish_all_keys(queue)
-    source, target = start_to_move(cluster, "moves")
+    source, target = cluster.start_to_move("moves")
     content = dump(source)
     moving = sorted(source.keys())
     for count, key in enumerate(moving):
@@ -150,7 +111,7 @@ def test_before_its_first_key_moves_a_queue_with_all_its_keys_goes_on(cluster: C
     furnish_all_keys(queue)
     queue.client.hset(queue.key("record"), "held", f"3 3 4 1 - {scenario.NONCE} -")
     queue.expire("held")
-    source, target = start_to_move(cluster, "starts")
+    source, target = cluster.start_to_move("starts")
     # A claim that fails a job publishes under the name of a key that the call did not declare.
     assert queue.claim(1).ids == ["waits"]
     before = both(cluster)
