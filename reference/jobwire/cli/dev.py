@@ -32,6 +32,9 @@ def dev(port: int, directory: Path | None) -> int:
         signal.signal(number, lambda got, _: events.put(got))
     config = {"save": "", "appendonly": "yes" if directory else "no", "loglevel": "warning"}
     try:
+        if directory is not None:
+            # ValkeyServer makes it too, and its __del__ prints a traceback if it cannot.
+            directory.mkdir(parents=True, exist_ok=True)
         server = ValkeyServer(port=port or None, data_dir=directory, config=config)
         server.start()
     except (OSError, ValkeyServerError) as error:
