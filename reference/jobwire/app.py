@@ -16,7 +16,7 @@ from .registry import Registry
 from .steps import Chain, Group, Step, ids_of, keeps_outcome
 from .store import AsyncStore, Store, connect, connect_async, server_url
 from .values import Encoding
-from .waiting import AsyncListener, Listener
+from .waiting import AsyncListener, Idle, Listener
 
 if TYPE_CHECKING:
     import redis
@@ -47,7 +47,7 @@ class Jobwire(Registry[Handle]):
         self._client = None if server is None or isinstance(server, str) else server
         self._store: Store | None = None
         self._lock = threading.Lock()
-        self._idle: list[Any] = []
+        self._idle = Idle()
 
     @property
     def store(self) -> Store:
@@ -85,8 +85,8 @@ class Jobwire(Registry[Handle]):
 
     def close(self) -> None:
         """Close all connections."""
-        while self._idle:
-            self._idle.pop().close()
+        while (pubsub := self._idle.take()) is not None:
+            pubsub.close()
         if self._store is not None:
             self._store.close()
             self._store = None
@@ -144,7 +144,7 @@ class AsyncJobwire(Registry[Awaitable[AsyncHandle]]):
         self.url = server_url(server) if server is None or isinstance(server, str) else None
         self._client = None if server is None or isinstance(server, str) else server
         self._store: AsyncStore | None = None
-        self._idle: list[Any] = []
+        self._idle = Idle()
 
     @property
     def store(self) -> AsyncStore:
@@ -180,8 +180,8 @@ class AsyncJobwire(Registry[Awaitable[AsyncHandle]]):
 
     async def close(self) -> None:
         """Close all connections."""
-        while self._idle:
-            await self._idle.pop().aclose()
+        while (pubsub := self._idle.take()) is not None:
+            await pubsub.aclose()
         if self._store is not None:
             await self._store.close()
             self._store = None

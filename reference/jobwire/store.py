@@ -7,7 +7,7 @@ import random
 import re
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .errors import LayoutMismatch, Refused, ScriptRefused, ServerError, Unavailable
 from .scripts import Call, scripts
@@ -65,8 +65,7 @@ def connect(url: str) -> redis.Redis:
     plain, options, cluster = _options(url)
     try:
         if cluster:
-            client: Any = redis.cluster.RedisCluster.from_url(plain, **options)
-            return client
+            return cast("redis.Redis", redis.cluster.RedisCluster.from_url(plain, **options))
         single: redis.Redis = redis.Redis.from_url(plain, **options)
         return single
     except ValueError as error:
@@ -83,8 +82,7 @@ def connect_async(url: str) -> redis.asyncio.Redis:
     plain, options, cluster = _options(url)
     try:
         if cluster:
-            client: Any = redis.asyncio.RedisCluster.from_url(plain, **options)
-            return client
+            return cast("redis.asyncio.Redis", redis.asyncio.RedisCluster.from_url(plain, **options))
         single: redis.asyncio.Redis = redis.asyncio.Redis.from_url(plain, **options)
         return single
     except (ValueError, redis.exceptions.RedisClusterException) as error:
@@ -297,6 +295,13 @@ class AsyncStore:
     async def close(self) -> None:
         """Close all connections."""
         await self.client.aclose()
+
+
+def client_errors() -> tuple[type[Exception], ...]:
+    """Return what the client raises when the server or the way to it is at fault."""
+    import redis.exceptions as failures
+
+    return (failures.RedisError, failures.RedisClusterException, OSError)
 
 
 def _response_error() -> type[Exception]:

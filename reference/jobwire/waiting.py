@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,31 @@ SHORTEST_PAUSE_S = 0.001
 
 # Connections kept for later waits.
 KEPT = 16
+
+
+class Idle:
+    """Subscription connections that no wait uses; each process has its own."""
+
+    def __init__(self) -> None:
+        self._kept: list[Any] = []
+        self._pid = os.getpid()
+
+    def take(self) -> Any:
+        """Return a connection, or None where none is kept."""
+        if self._pid != os.getpid():
+            # A fork shares the sockets of its parent, and must not read from them.
+            self._kept, self._pid = [], os.getpid()
+        try:
+            return self._kept.pop()
+        except IndexError:
+            return None
+
+    def give(self, pubsub: Any) -> bool:
+        """Keep a connection, and say whether there was room for it."""
+        if len(self._kept) >= KEPT:
+            return False
+        self._kept.append(pubsub)
+        return True
 
 
 class _Confirmations:
@@ -43,7 +69,7 @@ async def _sleep(seconds: float) -> None:
 class Listener:
     """Hear the end of some jobs, from a pool of subscription connections."""
 
-    def __init__(self, client: Any, idle: list[Any]) -> None:
+    def __init__(self, client: Any, idle: Idle) -> None:
         self._client = client
         self._idle = idle
         self._pubsub: Any = None
@@ -54,7 +80,7 @@ class Listener:
         """Subscribe, and return once the server has confirmed; without the right to, poll. [WAIT-2]"""
         self._channels = channels
         try:
-            self._pubsub = self._idle.pop() if self._idle else self._client.pubsub()
+            self._pubsub = self._idle.take() or self._client.pubsub()
             self._pubsub.ssubscribe(*channels)
             waiting = _Confirmations(channels)
             give_up = time.monotonic() + 5
@@ -91,9 +117,7 @@ class Listener:
         except Exception:  # the connection is gone, and its subscriptions with it
             self._drop()
             return
-        if len(self._idle) < KEPT:
-            self._idle.append(self._pubsub)
-        else:
+        if not self._idle.give(self._pubsub):
             self._drop()
         self._pubsub = None
 
@@ -106,7 +130,7 @@ class Listener:
 class AsyncListener:
     """Hear the end of some jobs from an event loop; see Listener."""
 
-    def __init__(self, client: Any, idle: list[Any]) -> None:
+    def __init__(self, client: Any, idle: Idle) -> None:
         self._client = client
         self._idle = idle
         self._pubsub: Any = None
@@ -117,7 +141,7 @@ class AsyncListener:
         """Subscribe, and return once the server has confirmed; without the right to, poll. [WAIT-2]"""
         self._channels = channels
         try:
-            self._pubsub = self._idle.pop() if self._idle else self._client.pubsub()
+            self._pubsub = self._idle.take() or self._client.pubsub()
             await self._pubsub.ssubscribe(*channels)
             waiting = _Confirmations(channels)
             give_up = time.monotonic() + 5
@@ -154,9 +178,7 @@ class AsyncListener:
         except Exception:  # the connection is gone, and its subscriptions with it
             await self._drop()
             return
-        if len(self._idle) < KEPT:
-            self._idle.append(self._pubsub)
-        else:
+        if not self._idle.give(self._pubsub):
             await self._drop()
         self._pubsub = None
 

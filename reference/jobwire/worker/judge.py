@@ -99,9 +99,8 @@ class Judge:
         except (Rejected, KeyError) as error:
             return self._no_outcome(held, error)
         if verb is Verb.SUCCEED and hands_over(held):
-            problem = self._prepare(held, outcome)
-            if problem is not None:
-                return problem
+            # Deciding again changes nothing, and leads to the hand-over as the first time. [RUN-2]
+            return self._prepare(held, outcome) or Ending(Verb.DECIDE, held.document, 0)
         return closing(held, verb, held.document)
 
     def _prepare(self, held: Held, outcome: Outcome) -> Ending | None:

@@ -16,7 +16,7 @@ from ..scripts import Call, Settle
 from ..store import is_passing
 from ..values import MAX_BYTES
 from .held import Ending, Held
-from .judge import Judge, closing, hands_over
+from .judge import Judge, closing
 
 # How many jobs and bytes go into one call. [CALL-3] [CALL-4]
 CALL_JOBS = 500
@@ -52,11 +52,10 @@ class Settling:
     def add(self, held: Held, ending: Ending) -> None:
         """Settle a job so; what its handler may return later no longer counts."""
         held.settled = True
-        if ending.verb == Verb.SUCCEED and held.document and hands_over(held):
-            # Given out with a decided outcome: hand over first. [RUN-2]
-            self._hand_over(held, ending.document)
-        else:
-            self._endings.setdefault(held.keys.queue, deque()).append((held, ending))
+        waiting = self._endings.get(held.keys.queue)
+        if waiting is None:
+            waiting = self._endings[held.keys.queue] = deque()
+        waiting.append((held, ending))
 
     def unfinished(self) -> list[Held]:
         """Return the jobs whose hand-over has not been answered. [FLOW-14]"""
@@ -64,8 +63,7 @@ class Settling:
 
     def release(self, held: Held) -> None:
         """Give a job back."""
-        held.settled = True
-        self._endings.setdefault(held.keys.queue, deque()).append((held, Ending(Verb.RELEASE, b"", 0)))
+        self.add(held, Ending(Verb.RELEASE, b"", 0))
 
     def give_up_hand_overs(self) -> None:
         """Release the decided jobs that could not be handed over. [FLOW-14]"""
@@ -145,7 +143,7 @@ class Settling:
         if isinstance(reply, Exception) and "JOBWIRE_ARGUMENT" in str(reply):
             wrong = Invalid("join.size", "expected the size that the group's first member gave", "FLOW-19")
             error = ErrorInfo(code=Code.INVALID, message=str(wrong), details={"field": "join.size"})
-            self.add_final(held, self._judge.fail(held, error))
+            self.add(held, self._judge.fail(held, error))
             return
         if self._unanswered(reply):
             self._joins.append((held, document))
@@ -153,18 +151,18 @@ class Settling:
         joined = scripts.joined(reply)
         if joined.have < 0:
             error_info = ErrorInfo(code=Code.RESULT_TOO_LARGE, message="the outcomes of the group are over its limit")
-            self.add_final(held, self._judge.fail(held, error_info))
+            self.add(held, self._judge.fail(held, error_info))
         elif not joined.values:
             self._close(held, document)
         else:
             try:
                 held.next = workflow.next_of_group(held.envelope, joined.values, held.encoding)
             except (TooLarge, ValueRefused) as error:
-                self.add_final(held, self._judge.too_large(held, error))
+                self.add(held, self._judge.too_large(held, error))
                 return
             except Rejected as error:
                 error_info = ErrorInfo(code=Code.MALFORMED, message=f"a member's outcome is not readable: {error}")
-                self.add_final(held, self._judge.fail(held, error_info))
+                self.add(held, self._judge.fail(held, error_info))
                 return
             self._passes.append((held, document))
 
@@ -193,16 +191,12 @@ class Settling:
         for (held, document), word in zip(part, scripts.words(reply), strict=True):
             if word == "refused":
                 error = ErrorInfo(code=Code.RESULT_TOO_LARGE, message="the next queue refused the job [FLOW-13]")
-                self.add_final(held, self._judge.fail(held, error))
+                self.add(held, self._judge.fail(held, error))
             else:
                 self._close(held, document)
 
     def _close(self, held: Held, document: bytes) -> None:
-        self.add_final(held, closing(held, Verb.SUCCEED, document))
-
-    def add_final(self, held: Held, ending: Ending) -> None:
-        """Settle a job whose hand-over is answered."""
-        self._endings.setdefault(held.keys.queue, deque()).append((held, ending))
+        self.add(held, closing(held, Verb.SUCCEED, document))
 
     def _unanswered(self, reply: Any) -> bool:
         if reply is None:

@@ -23,7 +23,7 @@ SHORT_S = 0.000_5
 if TYPE_CHECKING:
     from .loop import LoopRunner
 
-Settler = Callable[[Held, Ending], None]
+Settler = Callable[[Held, Ending | None], None]
 
 
 class Slots:
@@ -75,11 +75,11 @@ class Slots:
             self._threads.start(batch, self._concurrency)
 
     def collect(self, settle: Settler) -> None:
-        """Hand on the endings of all jobs that ended, except of those that are settled or lost."""
+        """Hand on the endings of all jobs that ended and are not settled; of a lost one there is none."""
         for batch in self._batches:
             while batch.done:
                 held, ending = batch.done.popleft()
-                if ending is not None and not held.settled:
+                if not held.settled:
                     settle(held, ending)
 
     def ended(self, batch: Batch) -> None:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from ..clock import ServerClock
 from ..errors import LayoutMismatch, Refused
 from ..keys import QueueKeys, queue_keys
-from ..store import Store, connect, is_passing, pauses, translate
+from ..store import Store, client_errors, connect, is_passing, pauses, translate
 from .claiming import Claiming
 from .heartbeat import Heartbeat
-from .held import Batch, Held
+from .held import Batch, Ending, Held
 from .judge import Judge
 from .settings import WorkerSettings
 from .settling import Settling
@@ -104,7 +104,7 @@ class Worker:
     # One turn: take in what happened, send what follows from it, sleep if nothing does.
 
     def _turn(self) -> None:
-        self._slots.collect(self._settling.add)
+        self._slots.collect(self._settle)
         for held in self._slots.overdue():
             self._settling.add(held, self._judge.timed_out(held))
             self._slots.interrupt(held)
@@ -125,7 +125,7 @@ class Worker:
         if not steps and not asks:
             return False
         first = [] if self._cut_off else asks[:1]
-        rescue = not any(held.taken_over for held in self._held)
+        rescue = self._may_rescue()
         calls = [step.call for step in steps] + [self._claiming.call(queue, room, rescue) for queue in first]
         if self._cut_off and not self._reconnected():
             calls = []
@@ -144,7 +144,7 @@ class Worker:
         for queue in rest:
             if room <= 0 and not self._claiming.owed(queue):
                 break
-            rescue = not any(held.taken_over for held in self._held)
+            rescue = self._may_rescue()
             reply = self._send([self._claiming.call(queue, max(room, 0), rescue)])
             if reply is None:
                 return False
@@ -154,12 +154,13 @@ class Worker:
             self._rest()
         return True
 
+    def _may_rescue(self) -> bool:
+        return not any(held.taken_over and not held.lost for held in self._held)
+
     def _send(self, calls: list[Any]) -> list[Any] | None:
         try:
             replies = self._store.run_once(calls)
-        except Exception as error:
-            if not is_passing(error):
-                raise translate(error) from error
+        except client_errors() as error:
             log.warning("server not reached, tried again", extra={"error": str(error)})
             self._cut_off = True
             self._rest()
@@ -216,7 +217,7 @@ class Worker:
 
     def _take_event(self, event: Batch | Woken | _Stop) -> None:
         if isinstance(event, Batch):
-            self._slots.collect(self._settling.add)
+            self._slots.collect(self._settle)
             self._slots.ended(event)
         elif isinstance(event, Woken):
             self._claiming.woken(event.queue)
@@ -241,6 +242,12 @@ class Worker:
             if not self._waker.armed:
                 self._waker.arm(wait_ms)
         return min(sleeps)
+
+    def _settle(self, held: Held, ending: Ending | None) -> None:
+        if ending is None:
+            self._forget(held)
+        else:
+            self._settling.add(held, ending)
 
     def _give_back(self, jobs: list[Held]) -> None:
         for held in jobs:
