@@ -1,0 +1,114 @@
+"""What users see of the package, and what its modules may know of each other."""
+
+import ast
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jobwire
+import pytest
+
+ROOT = Path(jobwire.__file__).parent
+SOURCES = sorted(ROOT.glob("*.py"))
+MODULES = [path for path in sorted(ROOT.rglob("*.py")) if path.stem != "__main__"]
+PURE = (
+    *("clock", "envelope", "errors", "ids", "keys", "lifecycle", "outcome", "retry", "scripts", "steps", "values"),
+    *("workflow", "operations", "registry"),
+)
+MEMBERS = (property, staticmethod, classmethod, type(lambda: None))
+OUTSIDE = {"redis", "valkey", "socket", "asyncio", "threading", "subprocess", "selectors", "ssl", "hiredis"}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(("jobwire", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def imports(path: Path) -> set[str]:
+    """Return the first part of every module that is imported at run time, wherever that happens."""
+    return {name.partition(".")[0] for name in _imported(ast.parse(path.read_text()).body)}
+
+
+def _imported(body: list[Any]) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module or ""
+        yield from _imported(list(ast.iter_child_nodes(node)))
+
+
+def test_all_is_what_is_public() -> None:
+    public = {name for name, value in vars(jobwire).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    assert set(jobwire.__all__) == public
+    assert list(jobwire.__all__) == sorted(jobwire.__all__)
+
+
+def test_every_name_of_all_can_be_imported() -> None:
+    assert [name for name in jobwire.__all__ if not hasattr(jobwire, name)] == []
+
+
+def documented(module: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every public module, class, function, method and property that is defined there."""
+    yield module.__name__, module
+    for name, value in vars(module).items():
+        if name.startswith("_") or getattr(value, "__module__", None) != module.__name__:
+            continue
+        if inspect.isclass(value) or inspect.isfunction(value):
+            yield f"{module.__name__}.{name}", value
+        if inspect.isclass(value):
+            for part, member in vars(value).items():
+                if not part.startswith("_") and isinstance(
+                    member, property | staticmethod | classmethod | type(name_of)
+                ):
+                    yield f"{module.__name__}.{name}.{part}", member
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_docstrings_begin_with_a_sentence(path: Path) -> None:
+    undone = [
+        name
+        for name, value in documented(importlib.import_module(name_of(path)))
+        if not is_sentence(inspect.getdoc(value) or "")
+    ]
+    assert undone == []
+
+
+def is_sentence(text: str) -> bool:
+    """Say whether the first line is a sentence, whose source and requirements may follow it."""
+    first = re.sub(r"( (SPEC section [0-9.]*[0-9]|\[[A-Z]+-[0-9]+\]|to|and))+$", "", text.partition("\n")[0])
+    return re.fullmatch(r"[A-Za-z`].*[.:]", first) is not None
+
+
+def test_only_two_modules_know_the_client() -> None:
+    assert {"store.py"} == {path.name for path in SOURCES if "redis" in imports(path)}
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_the_core_does_no_io(name: str) -> None:
+    assert set() == imports(ROOT / f"{name}.py") & OUTSIDE
+
+
+def test_the_core_is_imported_without_the_client() -> None:
+    names = ", ".join(f"jobwire.{name}" for name in PURE)
+    code = f"import sys; sys.path.insert(0, {str(ROOT.parent)!r}); sys.modules['jobwire'] = type(sys)('jobwire')\n"
+    code += f"sys.modules['jobwire'].__path__ = [{str(ROOT)!r}]\nimport {names}\n"
+    code += f"print(*sorted({OUTSIDE!r} - {{'socket', 'threading', 'selectors'}} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert set() == set(loaded.split()) & {"redis", "asyncio", "hiredis"}
+
+
+def test_importing_the_package_does_not_import_the_client() -> None:
+    code = "import jobwire, sys; print([name for name in ('redis', 'asyncio', 'jsonschema') if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "[]"
+
+
+def test_the_package_is_typed() -> None:
+    assert (ROOT / "py.typed").exists()
