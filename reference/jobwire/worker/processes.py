@@ -110,13 +110,19 @@ class Supervisor:
         ready, told = os.pipe()
         child.began, child.start_at, child.is_ready = time.monotonic(), None, False
         # A session of its own: Ctrl+C is for the parent, which passes it on.
-        child.process = subprocess.Popen(
-            self._command(child.number, f"{self._alive},{told}"),
-            pass_fds=(self._alive, told),
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        os.close(told)
+        try:
+            child.process = subprocess.Popen(
+                self._command(child.number, f"{self._alive},{told}"),
+                pass_fds=(self._alive, told),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:  # no memory or process left, for now
+            os.close(ready)
+            self._restart(child, {"number": child.number, "error": str(error)})
+            return
+        finally:
+            os.close(told)
         log.info("process started", extra={"number": child.number, "pid": child.process.pid})
         watch = threading.Thread(target=self._watch, args=(child, child.process, ready), daemon=True)
         watch.start()
@@ -142,10 +148,13 @@ class Supervisor:
     def _take_end(self, child: _Child) -> None:
         assert child.process is not None
         code, pid, child.process = child.process.returncode, child.process.pid, None
-        fields = {"number": child.number, "pid": pid, "code": code}
+        fields: dict[str, object] = {"number": child.number, "pid": pid, "code": code}
         if self._stopping or code == 0:
             log.info("process ended", extra=fields)
             return
+        self._restart(child, fields)
+
+    def _restart(self, child: _Child, fields: dict[str, object]) -> None:
         if time.monotonic() - child.began > LONGEST_PAUSE_S:
             child.pause_s = FIRST_PAUSE_S
         child.start_at = time.monotonic() + child.pause_s

@@ -4,9 +4,9 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -112,6 +112,18 @@ class Running:
     def wait(self, seconds: float = 30) -> int:
         return self.process.wait(seconds)
 
+    def end(self) -> None:
+        """Stop it with all that it started, hanging jobs or not."""
+        for _ in range(2):
+            if self.process.poll() is None:
+                self.signal(signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.wait(1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(20)
+        self.process.kill()
+        self.process.wait()
+
     def facts(self, fact: str) -> list[dict[str, str]]:
         """Return the fields of each log line with this fact."""
         lines = [line for line in self.err.splitlines() if f" {fact} " in f"{line} "]
@@ -121,7 +133,7 @@ class Running:
 @pytest.fixture
 def start(valkey_url: str, tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """Return what starts a command line beside `app.py`."""
-    (tmp_path / "app.py").write_text(textwrap.dedent(APP))
+    (tmp_path / "app.py").write_text(APP)
     started: list[Running] = []
 
     def begin(*words: str, **env: str) -> Running:
@@ -130,9 +142,7 @@ def start(valkey_url: str, tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
     yield begin
     for each in started:
-        # The children of a worker end with it.
-        each.process.kill()
-        each.process.wait()
+        each.end()
 
 
 @pytest.fixture

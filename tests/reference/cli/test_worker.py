@@ -256,6 +256,14 @@ def test_what_is_refused(message: str, words: list[str], tmp_path: Path, monkeyp
     assert message in err
 
 
+def test_ctrl_c_ends_a_waiting_command(start: Start, client: redis_py.Redis) -> None:
+    waiting = start("result", "a")
+    until(lambda: client.execute_command("PUBSUB", "SHARDCHANNELS"), within_ms=30_000)
+    waiting.signal(signal.SIGINT)
+    assert waiting.wait() == 130
+    assert waiting.err.strip() == "jobwire: interrupted"
+
+
 def test_defaults_are_those_of_the_settings() -> None:
     settings = WorkerSettings()
     for name in ("queues", "concurrency", "lease_ms", "grace_ms"):
