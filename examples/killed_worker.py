@@ -16,12 +16,12 @@ from pathlib import Path
 
 from app import report
 
-COMMAND = [sys.executable, "-m", "jobwire", "worker", "app:app", "--queues", "fragile", "--lease-ms", "2000"]
+COMMAND = ["-m", "jobwire", "worker", "app:app", "--queues", "fragile", "--lease-ms", "2000", "--log-level", "warning"]
 
 
 @contextlib.contextmanager
 def worker():
-    with subprocess.Popen(COMMAND, cwd=Path(__file__).parent, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, *COMMAND], cwd=Path(__file__).parent, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout.readline() == b"ready\n"
             yield process

@@ -4,26 +4,34 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from jobwire.cli.main import commands
 
 from examples.demo import Processes
-from tests.servers import Server
+from tests.servers import ENGINES, Server, running
 from tests.snippets import ROOT, blocks, promised
 
 README = ROOT / "README.md"
 DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/recipes.md", "examples/README.md")
 
 
-def test_producer_and_worker(server: Server, tmp_path: Path) -> None:
+@pytest.fixture(params=ENGINES)
+def fresh(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server that no other worker claims from."""
+    with running(request.param) as server:
+        yield server
+
+
+def test_producer_and_worker(fresh: Server, tmp_path: Path) -> None:
     [program] = blocks(README, "python")
     (tmp_path / "app.py").write_text(program.text)
     _, shell = blocks(README, "sh")
     dev, worker, producer = [line.partition("#")[0].split() for line in shell.text.splitlines()]
     assert dev == ["jobwire", "dev"]
-    environment = os.environ | {"JOBWIRE_REDIS_URL": server.url}
+    environment = os.environ | {"JOBWIRE_REDIS_URL": fresh.url}
     with Processes().running([sys.executable, "-m", *worker], 60, env=environment, directory=tmp_path) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
