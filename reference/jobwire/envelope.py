@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Any, TypeVar
 
 import msgspec
+import msgspec.inspect
 from msgspec import Meta, Struct
 
 from .errors import Invalid, Malformed, UnsupportedVersion
@@ -103,10 +104,10 @@ DEFAULT_RETRY = Retry()
 _VALUES = ("args", "kwargs", "headers", "then")
 _NOT_IN_A_STEP = ("jobwire", "then", "root_id", "parent_id")
 _INTEGERS = frozenset(
-    (
-        *("created_at", "run_at", "expires_at", "timeout_ms", "priority", "result_ttl_ms"),
-        *("max_attempts", "delay_ms", "max_delay_ms", "index", "size", "ttl_ms"),
-    )
+    field.name
+    for shape in (Envelope, Step, Retry, Join)
+    for field in msgspec.inspect.type_info(shape).fields  # type: ignore[attr-defined]
+    if isinstance(getattr(field.type, "types", (field.type,))[0], msgspec.inspect.IntType)
 )
 _DECODERS = {
     Encoding.JSON: msgspec.json.Decoder(Envelope).decode,

@@ -21,6 +21,7 @@ from .errors import (
     Malformed,
     OutcomeGone,
     Refused,
+    Rejected,
     WaitTimeout,
 )
 from .keys import QueueKeys, queue_keys
@@ -60,12 +61,13 @@ class Pause(NamedTuple):
 
 
 class View(NamedTuple):
-    """What is known of one job: its state, attempt, stored outcome and progress."""
+    """What is known of one job: its state, attempt, stored outcome and progress; `problem` if one is unreadable."""
 
     state: State
     attempt: int
     outcome: Outcome | None
     progress: dict[str, Any] | None
+    problem: Rejected | None = None
 
 
 R = TypeVar("R")
@@ -180,13 +182,20 @@ NOTHING = View(State.UNKNOWN, 0, None, None)
 
 
 def _view(seen: Look) -> View:
-    outcome = decode_outcome(seen.document) if seen.document else None
-    progress = decode_object(seen.progress) if seen.progress else None
-    if seen.state == "finished":
-        if outcome is None or outcome.state is OutcomeState.RETRYING:
+    outcome = progress = problem = None
+    try:
+        progress = decode_object(seen.progress) if seen.progress else None
+        outcome = decode_outcome(seen.document) if seen.document else None
+        if seen.state == "finished" and (outcome is None or outcome.state is OutcomeState.RETRYING):
             raise Malformed(f"outcome: expected how the job ended, got {seen.document!r:.80} [WAIT-4]")
-        return View(State(outcome.state.value), outcome.attempt, outcome, progress)
-    return View(State(seen.state), seen.attempt, outcome, progress)
+    except Rejected as error:
+        problem = error
+    if seen.state != "finished":
+        return View(State(seen.state), seen.attempt, outcome, progress, problem)
+    if outcome is None or problem is not None:
+        # That it is over is known, but not how.
+        return View(State.UNKNOWN, 0, None, None, problem)
+    return View(State(outcome.state.value), outcome.attempt, outcome, progress)
 
 
 def wait(session: Session, targets: Sequence[tuple[str, str]], timeout_s: float, confirmed: bool) -> Operation[Outcome]:
@@ -199,6 +208,9 @@ def wait(session: Session, targets: Sequence[tuple[str, str]], timeout_s: float,
     known = confirmed
     while True:
         views = yield from look(session, targets)
+        for view in views:
+            if view.problem is not None and view.state in (State.UNKNOWN, State.FAILED):
+                raise view.problem
         verdict = judge(views)
         if verdict is not None:
             return verdict
