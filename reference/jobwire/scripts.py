@@ -91,7 +91,7 @@ def scripts() -> dict[str, Script]:
 
     found = {}
     for entry in sorted(files("jobwire").joinpath("lua").iterdir(), key=lambda entry: entry.name):
-        name, dot, kind = entry.name.partition(".")
+        name, _, kind = entry.name.partition(".")
         if kind == "lua":
             text = entry.read_bytes()
             found[name] = Script(name, text, hashlib.sha1(text, usedforsecurity=False).hexdigest())

@@ -79,7 +79,9 @@ def check_value(value: Any, what: str, depth: int = MAX_DEPTH) -> None:
         return
     if isinstance(value, int):
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
-            raise ValueRefused(f"{what}: expected an integer within ±{MAX_INTEGER}, got one of {value.bit_length()} bits [VAL-3]")
+            raise ValueRefused(
+                f"{what}: expected an integer within ±{MAX_INTEGER}, got one of {value.bit_length()} bits [VAL-3]"
+            )
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise ValueRefused(f"{what}: expected a finite number, got {value} [VAL-5]")

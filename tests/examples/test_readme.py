@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jobwire.cli.main import commands
 
 from examples.demo import Processes
+from jobwire.cli.main import commands
 from tests.servers import ENGINES, Server, running
 from tests.snippets import ROOT, blocks, promised
 

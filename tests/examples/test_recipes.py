@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import redis
-from jobwire import Jobwire
-from jobwire.store import connect
 
 from examples.demo import HERE, Processes
+from jobwire import Jobwire
+from jobwire.store import connect
 from tests.servers import Server, running, until
 from tests.snippets import ROOT, Block, blocks, promised
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from tests.clusters import Cluster, running_cluster
 from tests.lua import scenario
 from tests.lua.binding import SCRIPTS, SHA, Job, Queue, dump
 from tests.lua.scenario import RIGHT, furnish, keys
-from tests.clusters import Cluster, running_cluster
 from tests.servers import ENGINES
 
 ELSEWHERE = (redis.exceptions.AskError, redis.exceptions.MovedError, redis.exceptions.TryAgainError)

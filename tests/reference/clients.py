@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import redis
-from jobwire import AsyncHandle, AsyncJobwire, Handle, JobFunction, Jobwire, Workflow
 
+from jobwire import AsyncHandle, AsyncJobwire, Handle, JobFunction, Jobwire, Workflow
 from tests.lua.binding import Held, Queue
 from tests.reference.documents import ERROR, outcome
 from tests.servers import until
@@ -76,10 +76,19 @@ def looks(client: redis.Redis) -> int:
     return calls
 
 
-def until_heard(client: redis.Redis, queue: Queue, id: str, count: int = 1) -> None:
-    """Wait until somebody listens for the end of a job and has looked once."""
+@contextmanager
+def awaited(handle: Any, queue: Queue, id: str) -> Iterator[Future[Any]]:
+    """Wait for the outcome of a handle in a thread, which hears of this id and has looked at it."""
     channel = queue.key(f"result:{id}")
-    until(lambda: client.execute_command("PUBSUB", "SHARDNUMSUB", channel)[1] >= count and looks(client) >= count)
+    queue.client.config_resetstat()
+    with in_background(lambda: handle.outcome(timeout=60)) as waiting:
+        until(lambda: waiting.done() or (_ears(queue.client, channel) and looks(queue.client)))
+        yield waiting
+
+
+def _ears(client: redis.Redis, channel: str) -> int:
+    ears: int = client.execute_command("PUBSUB", "SHARDNUMSUB", channel)[1]
+    return ears
 
 
 def end(queue: Queue, held: Held, verb: str = "succeed", **members: Any) -> None:

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+
 from jobwire.envelope import Envelope, check, decode, write
 from jobwire.errors import Invalid, Rejected
 from jobwire.outcome import decode_outcome
 from jobwire.values import MAX_BYTES, Encoding, decode_object
-
 from tests.reference.documents import ABSENT, JOB, JOIN, LARGEST, STEP, job, pack, unpack
 from tests.schemas.documents import examples, validator
 

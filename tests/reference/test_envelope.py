@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import NODEFAULT
+
 from jobwire import envelope as envelopes
 from jobwire.envelope import Envelope, Join, Retry, Step, check, check_namespace, convert, decode, write
 from jobwire.errors import Invalid, Malformed, Rejected, TooLarge, UnsupportedVersion, ValueRefused
 from jobwire.values import Encoding
-from msgspec import NODEFAULT
-
 from tests.reference.documents import ABSENT, JOB, JOIN, LARGEST, STEP, job, nested, pack, unpack, without_absent
 from tests.schemas.documents import SCHEMAS, examples
 from tests.spec.text import section, table

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+
 from jobwire import errors
 from jobwire.errors import (
     Failure,

@@ -5,6 +5,7 @@ import time
 import uuid
 
 import pytest
+
 from jobwire.envelope import check_id
 from jobwire.ids import new_id, new_nonce
 

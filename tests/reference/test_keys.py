@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import jobwire
 import pytest
+
+import jobwire
 from jobwire.errors import Invalid
 from jobwire.keys import DEFAULT_NAMESPACE, NAMES, QueueKeys, control_pattern, queue_keys, queue_of
-
 from tests.spec.text import section, table
 
 KEYS = QueueKeys("jobwire", "q")

@@ -3,7 +3,6 @@
 import re
 
 from jobwire.lifecycle import ENDED, FINAL, TRANSITIONS, Event, State, Verb
-
 from tests.spec.text import section, table
 
 Row = tuple[tuple[str, ...], str, str, str]

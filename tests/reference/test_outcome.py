@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from jobwire.errors import Malformed, TooLarge, UnsupportedVersion, ValueRefused
 from jobwire.outcome import (
     MAX_MESSAGE_BYTES,
@@ -17,7 +18,6 @@ from jobwire.outcome import (
     write_success,
 )
 from jobwire.values import MAX_BYTES, Encoding
-
 from tests.reference.documents import ABSENT, ERROR, OUTCOME, nested, outcome, pack, unpack
 from tests.schemas.documents import SCHEMAS, examples, validator
 from tests.spec.text import code_words, section
@@ -152,7 +152,7 @@ def test_a_result_of_nothing_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("error", "result", "settings"),
     [
-        (ValueRefused, object(), {}),
+        (ValueRefused, ..., {}),
         (ValueRefused, b"x", {}),
         (ValueRefused, "\ud800", {}),
         (ValueRefused, 2**53, {}),
@@ -201,7 +201,7 @@ def info(message: str = "m", **members: Any) -> ErrorInfo:
         (info("x" + "é" * 2047), info("x" + "é" * 2048)),
         (info(stack="x" * 16_384), info(stack="x" * 99_999)),
         (info(type="x" * 4096), info(type="x" * 5000)),
-        (info(stack="s"), info(stack="s", details=object())),
+        (info(stack="s"), info(stack="s", details=...)),
         (info(stack="s"), info(stack="s", details={1: 1})),
         (info(stack="s"), info(stack="s", details=float("inf"))),
         (info(stack="s"), info(stack="s", details="\ud800")),

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jobwire
 import pytest
+
+import jobwire
 
 ROOT = Path(jobwire.__file__).parent
 SOURCES = sorted(ROOT.glob("*.py"))

@@ -5,9 +5,9 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from jobwire.envelope import Retry
 from jobwire.retry import delay_bounds, delay_ms
-
 from tests.reference.documents import LARGEST
 from tests.spec.text import section, table
 

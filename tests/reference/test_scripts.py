@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from jobwire import scripts
 from jobwire.keys import QueueKeys
 from jobwire.scripts import Accept, Call, Claimed, ClaimReply, JoinReply, Look, Settle

@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 import pytest
+
 from jobwire.envelope import check, decode
 from jobwire.errors import Malformed, TooLarge, ValueRefused
 from jobwire.scripts import Accept
 from jobwire.values import MAX_BYTES, Encoding
 from jobwire.workflow import JOIN_DEPTH, THEN_DEPTH, Next, next_of_chain, next_of_group
-
 from tests.reference.documents import JOIN, STEP, job, nested, outcome, pack, unpack
 
 BOTH = pytest.mark.parametrize("encoding", Encoding)

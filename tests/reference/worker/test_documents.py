@@ -40,7 +40,13 @@ def close(bench: Bench, envelope: Any, document: bytes) -> Any:
 
 @pytest.mark.parametrize(
     ("state", "envelope", "handed"),
-    [("succeeded", PLAIN, 0), ("succeeded", CHAIN, 1), ("cancelled", CHAIN, 0), ("expired", CHAIN, 0), ("failed", CHAIN, 0)],
+    [
+        ("succeeded", PLAIN, 0),
+        ("succeeded", CHAIN, 1),
+        ("cancelled", CHAIN, 0),
+        ("expired", CHAIN, 0),
+        ("failed", CHAIN, 0),
+    ],
 )
 def test_it_is_settled_as_its_document_says(bench: Bench, state: str, envelope: Any, handed: int) -> None:
     document = outcome(state)

@@ -269,7 +269,9 @@ def _enqueue_raw(bench: Bench, job_id: str, envelope: bytes) -> None:
     from jobwire import scripts
     from jobwire.keys import queue_keys
 
-    bench.app.store.run([scripts.enqueue(queue_keys("jobwire", "default"), [scripts.Accept(job_id, envelope, 0, 3, 4)])])
+    bench.app.store.run(
+        [scripts.enqueue(queue_keys("jobwire", "default"), [scripts.Accept(job_id, envelope, 0, 3, 4)])]
+    )
 
 
 def test_a_failed_step_requeued_heals_its_chain(bench: Bench) -> None:

@@ -35,7 +35,10 @@ def test_a_worker_that_dies_in_a_hand_over(bench: Bench, after: str) -> None:
     held = _claim(bench)
     outcome = {"jobwire": "1.0", "id": first.id, "state": "succeeded", "attempt": 1, "result": 41, "finished_at": 1}
     if after != "claim":
-        _run(bench, scripts.settle(KEYS, [scripts.Settle(held.id, held.token, "decide", json.dumps(outcome).encode(), 0)]))
+        _run(
+            bench,
+            scripts.settle(KEYS, [scripts.Settle(held.id, held.token, "decide", json.dumps(outcome).encode(), 0)]),
+        )
     if after == "hand-over":
         handed = workflow.next_of_chain(decode(held.envelope), 41, Encoding.JSON)
         assert ["accepted"] == scripts.words(_run(bench, scripts.enqueue(KEYS, [handed.job], "pass")))
