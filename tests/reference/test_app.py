@@ -5,6 +5,12 @@ from typing import Any
 
 import pytest
 import redis
+from jobwire.envelope import decode
+from tests.lua.binding import Job, Queue
+from tests.reference.clients import FACES, driven, end, looks
+from tests.reference.documents import job
+from tests.servers import Server
+
 from jobwire import (
     AsyncJobwire,
     Encoding,
@@ -19,12 +25,6 @@ from jobwire import (
     View,
 )
 from jobwire import operations as ops
-from jobwire.envelope import decode
-
-from tests.lua.binding import Job, Queue
-from tests.reference.clients import FACES, driven, end, looks
-from tests.reference.documents import job
-from tests.servers import Server
 
 CLIENTS = pytest.mark.parametrize("client_of", [Jobwire, AsyncJobwire])
 
@@ -221,7 +221,7 @@ def test_the_options_of_a_handler_go_with_its_jobs(both: Any, queue: Queue) -> N
     ) == ("c", (1,), {"two": 5}, 9, 5)
     with pytest.raises(Refused, match="expected one handler for 't', got a second"):
         both.inner.job("t")(handler)
-    with pytest.raises(Invalid, match="^type"):
+    with pytest.raises(Invalid, match=r"^type"):
         both.inner.job("a b")
 
 
