@@ -5,11 +5,6 @@ from typing import Any
 
 import pytest
 import redis
-from jobwire.envelope import decode
-from tests.lua.binding import Job, Queue
-from tests.reference.clients import FACES, driven, end, looks
-from tests.reference.documents import job
-from tests.servers import Server
 
 from jobwire import (
     AsyncJobwire,
@@ -25,6 +20,11 @@ from jobwire import (
     View,
 )
 from jobwire import operations as ops
+from jobwire.envelope import decode
+from tests.lua.binding import Job, Queue
+from tests.reference.clients import FACES, driven, end, looks
+from tests.reference.documents import job
+from tests.servers import Server
 
 CLIENTS = pytest.mark.parametrize("client_of", [Jobwire, AsyncJobwire])
 
