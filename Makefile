@@ -38,8 +38,9 @@ format: $(VENV)/tools  ## format the code
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-scripts: $(VENV)/tools  ## generate pass.lua, scripts.json and the tables of SPEC.md
+scripts: $(VENV)/tools  ## generate pass.lua, scripts.json, the tables of SPEC.md, docs/cli.md
 	$(BIN)/python -m tools.generate
+	$(BIN)/python -m tools.cli_docs
 
 build: $(VENV)/tools  ## build sdist and wheel into dist/
 	$(BIN)/python -m build
