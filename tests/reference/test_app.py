@@ -1,5 +1,6 @@
 """The two clients against real servers: enqueueing, looking, operating."""
 
+import asyncio
 import datetime
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_a_delay_counts_on_the_clock_of_the_server(both: Any, queue: Queue) -> N
         (Invalid, (), {"priority": 10}),
         (Refused, (), {"unknown": 1}),
         (Refused, (), {"run_at": datetime.datetime(2026, 1, 1)}),
-        (ValueRefused, (object(),), {}),
+        (ValueRefused, (...,), {}),
         (TooLarge, ("x" * 1_048_576,), {}),
     ],
 )
@@ -219,7 +220,7 @@ def test_the_options_of_a_handler_go_with_its_jobs(both: Any, queue: Queue) -> N
         *(step.id, step.args, step.kwargs),
         *(step.options.priority, step.options.timeout_ms),
     ) == ("c", (1,), {"two": 5}, 9, 5)
-    with pytest.raises(Refused, match="expected one handler for 't', got a second"):
+    with pytest.raises(Refused, match=r"expected one handler for 't', got a second"):
         both.inner.job("t")(handler)
     with pytest.raises(Invalid, match=r"^type"):
         both.inner.job("a b")
@@ -266,8 +267,6 @@ async def close_by_with(url: str) -> Any:
 
 
 def test_an_asynchronous_client_closes_at_the_end_of_a_with(server: Server, client: redis.Redis) -> None:
-    import asyncio
-
     assert asyncio.run(close_by_with(server.url)) is None
 
 
