@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +234,10 @@ def test_who_may_not_enqueue_is_told_at_once(
     face: str, server: Server, client: redis.Redis, user: Any, user_info: str, rights: list[str]
 ) -> None:
     user(*rights)
-    with driven(face, server.url.replace("//", f"//{user_info}")) as app, pytest.raises(Unavailable, match=r"^server: "):
+    with (
+        driven(face, server.url.replace("//", f"//{user_info}")) as app,
+        pytest.raises(Unavailable, match=r"^server: "),
+    ):
         app.enqueue("t")
     assert client.dbsize() == 0
 
@@ -289,9 +293,10 @@ def test_pauses_grow_to_a_limit() -> None:
 def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[str, Cluster]]:
     """Run a Cluster of two nodes; give its URL too."""
     options = {"cluster_enabled": "yes", "cluster_node_timeout": "5000"}
-    with running(request.param, **options) as one, running(request.param, **options) as two:
-        with one.client() as first, two.client() as second:
-            yield f"redis+cluster://127.0.0.1:{one.port}", Cluster([one, two], [first, second])
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(running(request.param, **options)) for _ in range(2)]
+        clients = [stack.enter_context(node.client()) for node in nodes]
+        yield f"redis+cluster://127.0.0.1:{nodes[0].port}", Cluster(nodes, clients)
 
 
 @pytest.mark.parametrize("face", FACES)
@@ -315,9 +320,8 @@ def test_queues_of_a_cluster(face: str, cluster: tuple[str, Cluster]) -> None:
 
 
 @pytest.mark.parametrize("face", FACES)
-def test_a_wait_in_a_cluster(face: str, cluster: tuple[str, Cluster], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_in_a_cluster(face: str, cluster: tuple[str, Cluster]) -> None:
     url, nodes = cluster
-    monkeypatch.setattr(operations, "LOOK_AGAIN_S", 600.0)
     queue = Queue(nodes.owner("far"), "far")
     queue.client.flushall()
     with driven(face, url) as app:
