@@ -6,7 +6,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from .errors import LayoutMismatch, Refused, ScriptRefused, ServerError, Unavailable
@@ -177,6 +177,44 @@ class Store:
             self.load()
             for i, reply in zip(again, self._send([calls[i] for i in again]), strict=True):
                 replies[i] = reply
+        return replies
+
+    def begin(self, calls: Sequence[Call]) -> Callable[[], list[Any]]:
+        """Send the calls, and return what waits for their replies; otherwise as run_once.
+
+        In a Cluster, where each call can have a node of its own, the replies are waited for at once.
+        """
+        if self._cluster:
+            replies = self.run_once(calls)
+            return lambda: replies
+        pool = self.client.connection_pool
+        connection = pool.get_connection()
+        try:
+            connection.send_packed_command(connection.pack_commands([_command(call) for call in calls]))
+        except BaseException:
+            connection.disconnect()
+            pool.release(connection)
+            raise
+        return lambda: self._finish(calls, connection)
+
+    def _finish(self, calls: Sequence[Call], connection: Any) -> list[Any]:
+        replies: list[Any] = []
+        try:
+            for _ in calls:
+                try:
+                    replies.append(connection.read_response())
+                except _response_error() as error:
+                    replies.append(error)
+        except BaseException:
+            connection.disconnect()
+            raise
+        finally:
+            self.client.connection_pool.release(connection)
+        if any(map(_unknown, replies)):
+            self.load()
+            return [
+                self._send([call])[0] if _unknown(reply) else reply for call, reply in zip(calls, replies, strict=True)
+            ]
         return replies
 
     def _send(self, calls: Sequence[Call]) -> list[Any]:

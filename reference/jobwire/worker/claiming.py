@@ -1,25 +1,23 @@
-"""Which queues to claim from, with what, and how long to idle. SPEC section 9.1"""
+"""Which queue to claim from next, with what, and how long to idle. SPEC section 9.1."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from .. import scripts
-from ..clock import ServerClock
 from ..ids import new_nonce
 from ..keys import QueueKeys
-from ..scripts import Call
-from .held import Held
+from ..scripts import Call, ClaimReply
 
 
 class Claiming:
-    """Remember the last wait_ms of every queue and the tokens that were taken."""
+    """Go through the queues in order, one claim a round trip; remember what each said last."""
 
-    def __init__(self, queues: Sequence[QueueKeys], lease_ms: int, clock: ServerClock) -> None:
+    def __init__(self, queues: Sequence[QueueKeys], lease_ms: int) -> None:
         self._queues = list(queues)
         self._lease_ms = lease_ms
-        self._clock = clock
+        # Where this pass through the queues is; a new one starts at the first. [CLAIM-5]
+        self._position = 0
         # 0: to be claimed from before anything else.
         self._wait_ms = dict.fromkeys((keys.queue for keys in queues), 0)
         self._owed: set[str] = set()
@@ -35,15 +33,16 @@ class Claiming:
         """Whether the last claim of every queue gave nothing and nothing was about to come."""
         return len(self._empty) == len(self._queues)
 
-    def asks(self, room: int, armed: bool) -> list[QueueKeys]:
-        """Return the queues to claim from now, in order. [CLAIM-5] [CLAIM-9]"""
-        if room > 0 and not armed and self.wait_ms == 0:
-            return list(self._queues)
-        return [keys for keys in self._queues if keys.queue in self._owed]
-
-    def owed(self, keys: QueueKeys) -> bool:
-        """Whether a token of this queue was taken and no claim followed yet. [CLAIM-9]"""
-        return keys.queue in self._owed
+    def next(self, room: int, armed: bool) -> QueueKeys | None:
+        """Return the queue to claim from now, if any. [CLAIM-5] [CLAIM-9]"""
+        if self._owed and room <= 0:
+            return next(keys for keys in self._queues if keys.queue in self._owed)
+        if self._position == len(self._queues) or room <= 0:
+            self._position = 0
+        if room <= 0 or (self._position == 0 and not self._owed and (armed or self.wait_ms > 0)):
+            return None
+        self._position += 1
+        return self._queues[self._position - 1]
 
     def woken(self, queue: str | None) -> None:
         """Take in the end of a blocked wait, with the queue of its token."""
@@ -53,18 +52,13 @@ class Claiming:
 
     def call(self, keys: QueueKeys, room: int, rescue: bool) -> Call:
         """Return a claim of up to `room` jobs. [CLAIM-1] [CLAIM-3]"""
-        return scripts.claim(keys, new_nonce(), self._lease_ms, min(room, scripts.MAX_JOBS), rescue)
+        return scripts.claim(keys, new_nonce(), self._lease_ms, min(max(room, 0), scripts.MAX_JOBS), rescue)
 
-    def take(self, keys: QueueKeys, reply: Any, on_progress: Callable[[], None]) -> list[Held]:
-        """Take in a claim's reply, and return its jobs."""
-        if isinstance(reply, Exception):
-            return []
-        claimed = scripts.claimed(reply)
-        self._clock.tell(claimed.now)
+    def told(self, keys: QueueKeys, claimed: ClaimReply) -> None:
+        """Take in what a claim said beside its jobs."""
         self._owed.discard(keys.queue)
         self._wait_ms[keys.queue] = claimed.wait_ms
         if claimed.jobs or claimed.wait_ms == 0:
             self._empty.discard(keys.queue)
         else:
             self._empty.add(keys.queue)
-        return [Held(keys, job, claimed.taken, on_progress) for job in claimed.jobs]

@@ -45,10 +45,11 @@ class Slots:
         """Whether nothing runs."""
         return not self._batches
 
-    def room(self) -> int:
-        """Return how many jobs may be claimed now."""
+    def room(self, landed: int = 0) -> int:
+        """Return how many jobs may be claimed now, with `landed` claimed already and not started."""
         ahead = 1 if self._all_plain and self._job_s < SHORT_S else 0
-        return max(0, self._concurrency + ahead - len(self._batches)) * self._batch_size
+        taken = len(self._batches) + -(-landed // self._batch_size)
+        return max(0, self._concurrency + ahead - taken) * self._batch_size
 
     @property
     def full(self) -> bool:

@@ -12,10 +12,11 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from ..clock import ServerClock
-from ..errors import LayoutMismatch, Refused
+from ..errors import Refused
 from ..keys import QueueKeys, queue_keys
-from ..store import Store, client_errors, connect, is_passing, pauses, translate
+from ..store import Store, connect, is_passing, pauses, translate
 from .claiming import Claiming
+from .exchange import Exchange, Landed
 from .heartbeat import Heartbeat
 from .held import Batch, Ending, Held
 from .judge import Judge
@@ -63,10 +64,12 @@ class Worker:
             self._store, self._clock, settings.lease_ms, lambda: list(self._held), self._told_by_heartbeat
         )
         self._waker = Waker(self._store, self._queues, self._inbox.put)
-        self._claiming = Claiming(self._queues, settings.lease_ms, self._clock)
+        self._claiming = Claiming(self._queues, settings.lease_ms)
+        self._exchange = Exchange(
+            self._store, self._clock, self._claiming, self._settling, self._heartbeat, self._rest
+        )
         self._stops = 0
         self._stop_by = 0.0
-        self._cut_off = False
         self._pauses = pauses()
         self._ready = threading.Event()
         self.clean = True
@@ -104,6 +107,7 @@ class Worker:
     # One turn: take in what happened, send what follows from it, sleep if nothing does.
 
     def _turn(self) -> None:
+        landed = self._exchange.receive()
         self._slots.collect(self._settle)
         for held in self._slots.overdue():
             self._settling.add(held, self._judge.timed_out(held))
@@ -111,95 +115,35 @@ class Worker:
         self._give_back(self._slots.take_back(everything=self._stops > 0))
         if self._stops and time.monotonic() >= self._stop_by:
             self._release_running()
-        told = self._exchange()
-        if told or self._over():
+        # Sent before the landed jobs are read, so that the server works meanwhile.
+        room = 0 if self._stops else self._slots.room(len(landed.reply.jobs) if landed else 0)
+        rescue = self._may_rescue() and not (landed and landed.reply.taken)
+        sent = self._exchange.send(room, rescue, self._waker.armed or self._stops > 0)
+        if landed is not None:
+            self._pauses = pauses()
+            self._take_jobs(landed)
+        if sent or landed or self._over():
             self._take_in(0)
-            return
-        self._take_in(self._sleep_s())
-
-    def _exchange(self) -> bool:
-        """Send settles and claims; return whether anything may follow at once."""
-        steps = self._settling.steps()
-        room = 0 if self._stops else self._slots.room()
-        asks = self._claiming.asks(room, armed=self._waker.armed) if not self._stops else []
-        if not steps and not asks:
-            return False
-        first = [] if self._cut_off else asks[:1]
-        rescue = self._may_rescue()
-        calls = [step.call for step in steps] + [self._claiming.call(queue, room, rescue) for queue in first]
-        if self._cut_off and not self._reconnected():
-            calls = []
-        replies = self._send(calls) if calls else None
-        if replies is None:
-            for step in steps:
-                step.take(None)
-            return False
-        for step, reply in zip(steps, replies, strict=False):
-            self._check_layout(reply)
-            step.take(reply)
-        answered = not any(isinstance(reply, Exception) for reply in replies)
-        rest = asks if not first else asks[1:]
-        if first:
-            room -= self._take_claim(first[0], replies[-1])
-        for queue in rest:
-            if room <= 0 and not self._claiming.owed(queue):
-                break
-            rescue = self._may_rescue()
-            reply = self._send([self._claiming.call(queue, max(room, 0), rescue)])
-            if reply is None:
-                return False
-            answered = answered and not isinstance(reply[0], Exception)
-            room -= self._take_claim(queue, reply[0])
-        if not answered:
-            self._rest()
-        return True
+        else:
+            self._take_in(self._sleep_s())
 
     def _may_rescue(self) -> bool:
         return not any(held.taken_over and not held.lost for held in self._held)
 
-    def _send(self, calls: list[Any]) -> list[Any] | None:
-        try:
-            replies = self._store.run_once(calls)
-        except client_errors() as error:
-            log.warning("server not reached, tried again", extra={"error": str(error)})
-            self._cut_off = True
-            self._rest()
-            return None
-        return replies
-
-    def _take_claim(self, queue: QueueKeys, reply: Any) -> int:
-        self._check_layout(reply)
+    def _take_jobs(self, landed: Landed) -> None:
         jobs = []
-        for held in self._claiming.take(queue, reply, self._heartbeat.poke):
+        for claimed in landed.reply.jobs:
+            held = Held(landed.keys, claimed, landed.reply.taken, self._heartbeat.poke)
             self._held[held] = None
             ending = self._judge.admit(held)
-            if ending is None:
-                jobs.append(held)
-            else:
+            if ending is not None:
                 self._settling.add(held, ending)
+            elif self._stops:
+                self._settling.release(held)
+            else:
+                jobs.append(held)
         if jobs:
             self._slots.start(jobs)
-        return len(jobs)
-
-    def _check_layout(self, reply: Any) -> None:
-        if isinstance(reply, Exception):
-            error = translate(reply)
-            if isinstance(error, LayoutMismatch):
-                raise error
-            if not is_passing(reply):
-                log.error("call refused by the server, tried again", extra={"error": str(reply)})
-
-    def _reconnected(self) -> bool:
-        """Extend before anything is claimed again. [CLAIM-12]"""
-        try:
-            self._heartbeat.run_once()
-        except Exception as error:
-            log.warning("server not reached, tried again", extra={"error": str(error)})
-            self._rest()
-            return False
-        self._cut_off = False
-        self._pauses = pauses()
-        return True
 
     def _rest(self) -> None:
         """Back off, and stay open for what runners and signals say meanwhile. [CALL-7]"""
@@ -235,7 +179,7 @@ class Worker:
             sleeps.append(next(self._pauses))
         if self._stops:
             sleeps.append(max(self._stop_by - time.monotonic(), 0.0))
-        elif not self._slots.full and not self._cut_off:
+        elif not self._slots.full and not self._exchange.cut_off:
             wait_ms = self._claiming.wait_ms
             if wait_ms == 0:
                 return 0
@@ -261,9 +205,11 @@ class Worker:
         self._give_back(self._slots.running())
 
     def _over(self) -> bool:
+        if self._exchange.under_way:
+            return False
         if self._stops:
             late = time.monotonic() >= self._stop_by
-            waits = self._settling.pending and not (late and self._cut_off)
+            waits = self._settling.pending and not (late and self._exchange.cut_off)
             return not waits and (not self._held or (late and not self._slots.running()))
         if self.settings.burst:
             return not self._held and not self._settling.pending and self._claiming.drained

@@ -1,0 +1,133 @@
+"""Send settles and claims together, and have the next round trip under way while the jobs of the last are read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .. import scripts
+from ..clock import ServerClock
+from ..errors import LayoutMismatch
+from ..keys import QueueKeys
+from ..scripts import ClaimReply
+from ..store import Store, client_errors, is_passing, translate
+from .claiming import Claiming
+from .heartbeat import Heartbeat
+from .settling import Settling, Step
+
+log = logging.getLogger("jobwire.worker")
+
+
+class Landed(NamedTuple):
+    """The reply to a claim from one queue."""
+
+    keys: QueueKeys
+    reply: ClaimReply
+
+
+class _Round(NamedTuple):
+    """Calls that were sent; `queue` is the one that was claimed from, if one was."""
+
+    steps: list[Step]
+    queue: QueueKeys | None
+    finish: Callable[[], list[Any]]
+
+
+class Exchange:
+    """All that a worker sends but extends; the dispatcher is the only caller.
+
+    `failed` is called when a server does not answer, or with an error; it is to back off.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: ServerClock,
+        claiming: Claiming,
+        settling: Settling,
+        heartbeat: Heartbeat,
+        failed: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._claiming = claiming
+        self._settling = settling
+        self._heartbeat = heartbeat
+        self._failed = failed
+        self._under_way: _Round | None = None
+        self.cut_off = False
+        """Whether the server was not reached the last time."""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a reply is waited for."""
+        return self._under_way is not None
+
+    def send(self, room: int, rescue: bool, armed: bool) -> bool:
+        """Send what is to be settled and the next claim, if there is any; return whether there was. [CLAIM-12]"""
+        if self.cut_off and not self._reconnected():
+            return False
+        steps = self._settling.steps()
+        queue = self._claiming.next(room, armed)
+        calls = [step.call for step in steps]
+        if queue is not None:
+            calls.append(self._claiming.call(queue, room, rescue))
+        if not calls:
+            return False
+        try:
+            self._under_way = _Round(steps, queue, self._store.begin(calls))
+        except client_errors() as error:
+            self._lost(steps, error)
+            return False
+        return True
+
+    def receive(self) -> Landed | None:
+        """Wait for what is under way, take in what it settled, and return what it claimed. [CALL-5] [CALL-9]"""
+        if self._under_way is None:
+            return None
+        steps, queue, finish = self._under_way
+        self._under_way = None
+        try:
+            replies = finish()
+        except client_errors() as error:
+            self._lost(steps, error)
+            return None
+        refused = [reply for reply in replies if isinstance(reply, Exception)]
+        for reply in refused:
+            self._report(reply)
+        for step, reply in zip(steps, replies, strict=False):
+            step.take(reply)
+        landed = None
+        if queue is not None and not isinstance(replies[-1], Exception):
+            landed = Landed(queue, scripts.claimed(replies[-1]))
+            self._clock.tell(landed.reply.now)
+            self._claiming.told(*landed)
+        if refused:
+            self._failed()
+        return landed
+
+    def _lost(self, steps: list[Step], error: Exception) -> None:
+        log.warning("server not reached, tried again", extra={"error": str(error)})
+        self.cut_off = True
+        for step in steps:
+            step.take(None)
+        self._failed()
+
+    def _report(self, reply: Exception) -> None:
+        error = translate(reply)
+        if isinstance(error, LayoutMismatch):
+            raise error
+        if not is_passing(reply):
+            log.error("call refused by the server, tried again", extra={"error": str(reply)})
+
+    def _reconnected(self) -> bool:
+        """Extend before anything is claimed again. [CLAIM-12]"""
+        try:
+            self._heartbeat.run_once()
+        except client_errors() as error:
+            log.warning("server not reached, tried again", extra={"error": str(error)})
+            self._failed()
+            return False
+        self.cut_off = False
+        return True
