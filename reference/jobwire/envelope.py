@@ -109,20 +109,20 @@ _INTEGERS = frozenset(
     for field in msgspec.inspect.type_info(shape).fields  # type: ignore[attr-defined]
     if isinstance(getattr(field.type, "types", (field.type,))[0], msgspec.inspect.IntType)
 )
-_DECODERS = {
-    Encoding.JSON: msgspec.json.Decoder(Envelope).decode,
-    Encoding.MSGPACK: msgspec.msgpack.Decoder(Envelope).decode,
-}
+_decode_json = msgspec.json.Decoder(Envelope).decode
+_decode_msgpack = msgspec.msgpack.Decoder(Envelope).decode
 
 
-def decode(data: bytes) -> Envelope:
+def decode(data: bytes, encoding: Encoding | None = None) -> Envelope:
     """Read an envelope; raise Malformed, UnsupportedVersion or Invalid, in this order. [FIELD-2]
 
-    Shapes and ranges are checked here, grammars and steps by `check`.
+    Shapes and ranges are checked here, grammars and steps by `check`. A caller that has asked for the encoding
+    already can pass it.
     """
-    encoding = encoding_of(data)
+    if encoding is None:
+        encoding = encoding_of(data)
     try:
-        envelope = _DECODERS[encoding](data)
+        envelope = _decode_json(data) if encoding is Encoding.JSON else _decode_msgpack(data)
     except DECODE_ERRORS:
         envelope = _read_slowly(data)
     else:

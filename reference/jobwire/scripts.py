@@ -115,10 +115,8 @@ def claim(keys: QueueKeys, nonce: str, lease_ms: int, max_jobs: int, rescue: boo
 
 def claimed(reply: list[Any]) -> ClaimReply:
     """Read a claim's reply."""
-    jobs = [
-        Claimed(reply[i].decode(), reply[i + 1].decode(), reply[i + 2], reply[i + 3], reply[i + 4])
-        for i in range(3, len(reply), 5)
-    ]
+    ids, tokens = map(bytes.decode, reply[3::5]), map(bytes.decode, reply[4::5])
+    jobs = list(map(Claimed, ids, tokens, reply[5::5], reply[6::5], reply[7::5]))
     return ClaimReply(reply[0], reply[1], reply[2] == 1, jobs)
 
 
@@ -127,9 +125,9 @@ def extend(keys: QueueKeys, lease_ms: int, jobs: Sequence[tuple[str, str, bytes]
     return Call("extend", keys.base, [lease_ms, *[part for job in jobs for part in job]])
 
 
-def settle(keys: QueueKeys, jobs: Sequence[Settle]) -> Call:
-    """Call settle."""
-    return Call("settle", (*keys.base, *[keys.result(job.id) for job in jobs]), [part for job in jobs for part in job])
+def settle(keys: QueueKeys, jobs: Sequence[Settle | tuple[str, str, str, bytes, int]]) -> Call:
+    """Call settle; per job what Settle names."""
+    return Call("settle", (*keys.base, *[keys.result(job[0]) for job in jobs]), [part for job in jobs for part in job])
 
 
 def cancel(keys: QueueKeys, job_id: str, document: bytes, ttl_ms: int) -> Call:

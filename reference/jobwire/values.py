@@ -25,7 +25,8 @@ class Encoding(enum.Enum):
     MSGPACK = "msgpack"
 
 
-ENCODERS = {Encoding.JSON: msgspec.json.Encoder().encode, Encoding.MSGPACK: msgspec.msgpack.Encoder().encode}
+_encode_json = msgspec.json.Encoder().encode
+_encode_msgpack = msgspec.msgpack.Encoder().encode
 _DECODERS = {Encoding.JSON: msgspec.json.Decoder().decode, Encoding.MSGPACK: msgspec.msgpack.Decoder().decode}
 
 # What the decoders raise on hostile bytes: deep nesting, bad UTF-8, huge declared lengths.
@@ -62,7 +63,7 @@ def decode_object(data: bytes) -> dict[str, Any]:
 def encode(value: Any, encoding: Encoding, what: str, limit: int = MAX_BYTES) -> bytes:
     """Encode a checked value; raise ValueRefused or TooLarge, naming `what`. [VAL-7] [VAL-10]"""
     try:
-        data = ENCODERS[encoding](value)
+        data = _encode_json(value) if encoding is Encoding.JSON else _encode_msgpack(value)
     except (UnicodeEncodeError, OverflowError, TypeError, RecursionError) as error:
         raise ValueRefused(f"{what}: {error} [VAL-7]") from None
     if len(data) > limit:

@@ -52,7 +52,7 @@ class Judge:
         """Read a claimed job; return its ending if its handler is not to run, else None. [RUN-5] to [RUN-8]"""
         try:
             held.encoding = encoding_of(held.data)
-            envelope = held.envelope = decode(held.data)
+            envelope = held.envelope = decode(held.data, held.encoding)
             if envelope.parent_id is not None or envelope.then or envelope.join is not None:
                 check_used(envelope)
         except Rejected as error:

@@ -12,7 +12,7 @@ from ..errors import Invalid, Rejected, TooLarge, ValueRefused
 from ..keys import QueueKeys
 from ..lifecycle import Verb
 from ..outcome import Code, ErrorInfo
-from ..scripts import Call, Settle
+from ..scripts import Call
 from ..store import is_passing
 from ..values import MAX_BYTES
 from .held import Ending, Held
@@ -87,9 +87,7 @@ class Settling:
                     size += len(ending.document)
                     count += 1
                 part, entries = entries[:count], entries[count:]
-                jobs = [
-                    Settle(held.id, held.token, ending.verb, ending.document, ending.number) for held, ending in part
-                ]
+                jobs = [(held.id, held.token, *ending) for held, ending in part]
 
                 def take(reply: Any, part: list[tuple[Held, Ending]] = part) -> None:
                     self._take_settled(part, reply)
@@ -103,16 +101,16 @@ class Settling:
                 held.resent = True
                 waiting.appendleft((held, ending))
             return
-        for (held, ending), word in zip(part, scripts.words(reply), strict=True):
-            if word == "done":
+        for (held, ending), word in zip(part, reply[1:], strict=True):
+            if word == b"done":
                 if ending.verb == Verb.DECIDE:
                     self._hand_over(held, ending.document)
                 else:
                     self._forget(held)
-            elif word == "cancel":
+            elif word == b"cancel":
                 held.cancel_requested = True
                 self.add(held, self._judge.cancelled(held))
-            elif word == "refused":
+            elif word == b"refused":
                 error = ErrorInfo(code=Code.RESULT_TOO_LARGE, message=f"the server refused to {ending.verb} the job")
                 log.error("settle refused", extra={"job": held.id, "verb": ending.verb})
                 self.add(held, self._judge.fail(held, error))
