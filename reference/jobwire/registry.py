@@ -69,7 +69,11 @@ class Registry(Generic[H]):
 
     def __init__(self, namespace: str, encoding: Encoding | str) -> None:
         self.namespace = namespace
-        self.encoding = Encoding(encoding)
+        try:
+            self.encoding = Encoding(encoding)
+        except ValueError:
+            names = " or ".join(each.value for each in Encoding)
+            raise Refused(f"encoding: expected {names}, got {encoding!r:.80} [ENC-3]") from None
         self.jobs: dict[str, JobFunction[H]] = {}
 
     def job(

@@ -98,8 +98,8 @@ class Group:
     ttl_ms: int | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.members) <= 1000:
-            raise Refused(f"group: expected 1 to 1000 members, got {len(self.members)} [FIELD-5]")
+        if len(self.members) > 1000:
+            raise Refused(f"group: expected at most 1000 members, got {len(self.members)} [FIELD-5]")
         if self.ttl_ms is not None and self.ttl_ms < 1:
             raise Refused(f"group: expected ttl_ms of at least 1, got {self.ttl_ms} [FIELD-5]")
         ids = ids_of(self)
@@ -160,6 +160,11 @@ def build(work: Step | Chain | Group, encoding: Encoding, now_ms: int) -> list[R
         return [_ready(work, encoding, now_ms, (), None)]
     if isinstance(work, Chain):
         return [_ready(work.steps[0], encoding, now_ms, work.steps[1:], None)]
+    if not work.members:
+        first, *rest = work.then.steps
+        if first.options.pass_result is not False:
+            first = replace(first, args=([], *first.args))
+        return [_ready(first, encoding, now_ms, rest, None)]
     then = [_later(step, now_ms, None) for step in work.then.steps]
     ready = []
     for index, member in enumerate(work.members):

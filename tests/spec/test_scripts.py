@@ -17,7 +17,7 @@ TEXTS = {path.stem: path.read_text() for path in sorted(ROOT.glob("lua/*.lua"))}
 CALLS = {code_words(row["script"])[0]: row for part in ("7.2", "Appendix A") for row in table(section(part), "ARGV")}
 CLIENT = {
     "evalsha", "script|load", "blpop", "ssubscribe", "sunsubscribe", "ping", "hello", "auth",
-    "client|setinfo", "client|setname", "wait", "waitaof",
+    "client|setname", "wait",
     "cluster|slots", "cluster|shards", "cluster|nodes", "asking", "readonly",
 }  # fmt: skip
 

@@ -28,7 +28,7 @@ def check(path: Path, schema: str, document: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_every_valid_example(schema: str) -> None:
     # One step's id comes back in its `join`, which only code can see. [FLOW-2]
-    files = sorted(str(path) for path in (EXAMPLES / schema / "valid").iterdir() if path.name != "join.json")
+    files = sorted(str(path) for path in (EXAMPLES / schema / "valid").iterdir())
     said = call("validate", "--schema", schema, *files)
     assert said == (0, "".join(f"{file}: ok\n" for file in files), "")
 

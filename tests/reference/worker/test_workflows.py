@@ -60,6 +60,11 @@ def test_a_group_of_both_encodings(bench: Bench) -> None:
         assert 1 == bench.app.handle(group.then.steps[0].id).result(10)
 
 
+def test_a_group_of_none_runs_its_callback_at_once(bench: Bench) -> None:
+    with bench.worker():
+        assert 0 == bench.app.group(then=bench.app.step("total")).enqueue().result(10)
+
+
 def test_cancelling_a_waiting_head_ends_the_wait_for_its_chain(bench: Bench) -> None:
     chain = bench.app.chain(bench.app.step("add", 1), bench.app.step("add", 2)).enqueue()
     assert "cancelled" == chain.cancel()
