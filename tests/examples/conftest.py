@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from examples.demo import WORKER, Processes
-from tests.servers import Server
+from tests.servers import ENGINES, Server, running
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server for this directory alone: its worker would take the jobs of other tests."""
+    with running(request.param) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
