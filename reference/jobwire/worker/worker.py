@@ -65,9 +65,7 @@ class Worker:
         )
         self._waker = Waker(self._store, self._queues, self._inbox.put)
         self._claiming = Claiming(self._queues, settings.lease_ms)
-        self._exchange = Exchange(
-            self._store, self._clock, self._claiming, self._settling, self._heartbeat, self._rest
-        )
+        self._exchange = Exchange(self._store, self._clock, self._claiming, self._settling, self._heartbeat, self._rest)
         self._stops = 0
         self._stop_by = 0.0
         self._pauses = pauses()
