@@ -137,15 +137,14 @@ def check(envelope: Envelope) -> Envelope:
     check_id(envelope.type, "type")
     check_queue(envelope.queue)
     check_used(envelope)
-    if envelope.root_id is not None:
-        check_id(envelope.root_id, "root_id")
     return envelope
 
 
 def check_used(envelope: Envelope) -> None:
     """Check the grammars that a worker relies on beside id, queue and type. [FIELD-6]"""
-    if envelope.parent_id is not None:
-        check_id(envelope.parent_id, "parent_id")
+    for name in ("root_id", "parent_id"):
+        if (value := getattr(envelope, name)) is not None:
+            check_id(value, name)
     if envelope.then or envelope.join is not None:
         if envelope.then and envelope.join is not None:
             raise Invalid("join", "expected no join beside then, got both", "FLOW-1")

@@ -14,6 +14,7 @@ from .values import DECODE_ERRORS, Encoding, check_value, decode_object, encode,
 
 MAX_MESSAGE_BYTES = 4096
 MAX_STACK_BYTES = 16_384
+MAX_TYPE_BYTES = 256
 _RESULT_DEPTH = 31
 
 
@@ -138,7 +139,7 @@ def write_error(
     whole = ErrorInfo(
         code=error.code,
         message=cut(error.message, MAX_MESSAGE_BYTES),
-        type=None if error.type is None else cut(error.type, MAX_MESSAGE_BYTES),
+        type=None if error.type is None else cut(error.type, MAX_TYPE_BYTES),
         details=error.details,
         stack=None if error.stack is None else cut(error.stack, MAX_STACK_BYTES),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .envelope import Envelope, convert, tidy
+from .envelope import Envelope, convert
 from .errors import Malformed
 from .scripts import Accept
 from .values import Encoding, check_value, decode_object, encode, nearest
@@ -40,7 +40,7 @@ def next_of_group(envelope: Envelope, values: Sequence[bytes], encoding: Encodin
 
 
 def _hand_over(envelope: Envelope, steps: Sequence[dict[str, Any]], result: Any, encoding: Encoding) -> Next:
-    fields = tidy(steps[0])
+    fields = {name: member for name, member in steps[0].items() if member is not None}
     if fields.pop("pass_result", True):
         fields["args"] = [result, *fields.get("args", [])]
     fields["jobwire"] = envelope.jobwire

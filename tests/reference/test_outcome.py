@@ -113,7 +113,7 @@ READ_THOUGH_INVALID = {
         ),
         *("id-trailing-newline.json", "version-trailing-newline.json", "worker-trailing-newline.json"),
     },
-    "error": {"message-4097.json", "stack-16385.json"},
+    "error": {"message-4097.json", "stack-16385.json", "type-257.json"},
 }
 
 
@@ -200,7 +200,7 @@ def info(message: str = "m", **members: Any) -> ErrorInfo:
         (info("é" * 2048), info("é" * 2049)),
         (info("x" + "é" * 2047), info("x" + "é" * 2048)),
         (info(stack="x" * 16_384), info(stack="x" * 99_999)),
-        (info(type="x" * 4096), info(type="x" * 5000)),
+        (info(type="x" * 256), info(type="x" * 5000)),
         (info(stack="s"), info(stack="s", details=...)),
         (info(stack="s"), info(stack="s", details={1: 1})),
         (info(stack="s"), info(stack="s", details=float("inf"))),

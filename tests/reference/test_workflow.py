@@ -38,12 +38,15 @@ STEPS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"args": [85], "kwargs": {"a": None}}, {"kwargs": {"a": None}}),
     ({"args": [85], "later": {"of": [None]}, "x": 1.5}, {"later": {"of": [None]}, "x": 1.5, "y": None}),
     ({"args": [85], "priority": 9, "timeout_ms": 5}, {"priority": 9.0, "timeout_ms": 5, "run_at": None}),
-    ({"args": [85], "retry": {"factor": 1.5}}, {"retry": {"factor": 1.5, "jitter": None}}),
+    ({"args": [85], "retry": {"factor": 1.5, "jitter": None}}, {"retry": {"factor": 1.5, "jitter": None}}),
     (
         {"args": [85], "headers": {"h": 1}, "run_at": 7, "expires_at": 9},
         {"headers": {"h": 1}, "run_at": 7, "expires_at": 9},
     ),
-    ({"args": [85], "join": JOIN | {"then": [OTHER]}}, {"join": JOIN | {"then": [OTHER], "ttl_ms": None}}),
+    (
+        {"args": [85], "join": JOIN | {"then": [OTHER], "ttl_ms": None}},
+        {"join": JOIN | {"then": [OTHER], "ttl_ms": None}},
+    ),
 ]
 
 

@@ -95,7 +95,8 @@ class Exchange:
             return None
         refused = [reply for reply in replies if isinstance(reply, Exception)]
         for reply in refused:
-            self._report(reply)
+            # The queue of a hand-over may have another layout; only a queue of this worker's ends it. [FLOW-14]
+            self._report(reply, fatal=queue is not None and reply is replies[-1])
         for step, reply in zip(steps, replies, strict=False):
             step.take(reply)
         landed = None
@@ -114,9 +115,9 @@ class Exchange:
             step.take(None)
         self._failed()
 
-    def _report(self, reply: Exception) -> None:
+    def _report(self, reply: Exception, fatal: bool) -> None:
         error = translate(reply)
-        if isinstance(error, LayoutMismatch):
+        if fatal and isinstance(error, LayoutMismatch):
             raise error
         if not is_passing(reply):
             log.error("call refused by the server, tried again", extra={"error": str(reply)})

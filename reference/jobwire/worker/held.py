@@ -35,6 +35,7 @@ class Held:
         "document",
         "encoding",
         "envelope",
+        "handing_over",
         "id",
         "job",
         "keys",
@@ -64,7 +65,7 @@ class Held:
         self.next: Next | None = None
         # Whether an ending has been decided on; what a handler returns later is dropped.
         self.settled = False
-        self.cancel_requested = self.timed_out = self.lost = self.resent = False
+        self.cancel_requested = self.timed_out = self.lost = self.resent = self.handing_over = False
 
     def report(self, progress: bytes) -> None:
         """Leave progress for the next extend."""

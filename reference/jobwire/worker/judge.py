@@ -10,12 +10,12 @@ from typing import Any
 from .. import workflow
 from ..clock import ServerClock
 from ..envelope import check_id, check_used, decode
-from ..errors import Failure, Invalid, Rejected, TooLarge, ValueRefused
+from ..errors import Failure, Invalid, Malformed, Rejected, TooLarge, ValueRefused
 from ..lifecycle import Verb
 from ..outcome import Code, ErrorInfo, Outcome, OutcomeState, decode_outcome, write_error, write_success
 from ..registry import JobFunction
 from ..retry import delay_ms
-from ..values import encoding_of
+from ..values import Encoding, encoding_of
 from .held import Ending, Held
 
 # A handed-over job keeps its outcome, so that handing it over again finds it. [RUN-11]
@@ -53,19 +53,15 @@ class Judge:
         try:
             held.encoding = encoding_of(held.data)
             envelope = held.envelope = decode(held.data, held.encoding)
-            if envelope.parent_id is not None or envelope.then or envelope.join is not None:
-                check_used(envelope)
-        except Rejected as error:
-            return self._reject(held, error)
-        if held.document:
-            return self._close(held)
-        try:
             check_place(held)
+            check_used(envelope)
             job = self._jobs.get(envelope.type)
             if job is None:
                 check_id(envelope.type, "type")
         except Rejected as error:
             return self._reject(held, error)
+        if held.document:
+            return self._close(held)
         if envelope.expires_at is not None and self._clock.now_ms() >= envelope.expires_at:
             error_info = ErrorInfo(code=Code.EXPIRED, message=f"not started before expires_at {envelope.expires_at}")
             return Ending(Verb.EXPIRE, self._write(held, OutcomeState.EXPIRED, error_info), ttl_ms(held))
@@ -75,6 +71,8 @@ class Judge:
         return None
 
     def _reject(self, held: Held, error: Rejected) -> Ending:
+        if isinstance(error, Malformed):
+            held.encoding = Encoding.JSON
         if held.document:
             return self._close_unread(held)
         details = {"field": error.field} if isinstance(error, Invalid) else None
@@ -109,7 +107,7 @@ class Judge:
         try:
             held.next = workflow.next_of_chain(held.envelope, outcome.result, held.encoding)
         except (TooLarge, ValueRefused, Rejected) as error:
-            return self.too_large(held, error)
+            return self.not_handed_over(held, error)
         return None
 
     def _unknown_type(self, held: Held) -> Ending:
@@ -161,9 +159,10 @@ class Judge:
         """Return a final failure."""
         return Ending(Verb.FAIL, self._write(held, OutcomeState.FAILED, error), 0)
 
-    def too_large(self, held: Held, error: Exception) -> Ending:
-        """Return the failure of a hand-over that the next queue can not take. [FLOW-13]"""
-        return self.fail(held, ErrorInfo(code=Code.RESULT_TOO_LARGE, message=str(error)))
+    def not_handed_over(self, held: Held, error: Exception) -> Ending:
+        """Return the failure of a job whose next envelope cannot be written. [FLOW-4] [FLOW-13]"""
+        code = Code.RESULT_TOO_LARGE if isinstance(error, TooLarge) else Code.RESULT_UNSERIALIZABLE
+        return self.fail(held, ErrorInfo(code=code, message=str(error)))
 
     def _final(self, held: Held, error: ErrorInfo) -> Ending:
         return self.cancelled(held) if held.cancel_requested else self.fail(held, error)

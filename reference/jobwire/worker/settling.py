@@ -120,6 +120,7 @@ class Settling:
                 self._forget(held)
 
     def _hand_over(self, held: Held, document: bytes) -> None:
+        held.handing_over = True
         if held.next is not None:
             self._passes.append((held, document))
         else:
@@ -156,7 +157,7 @@ class Settling:
             try:
                 held.next = workflow.next_of_group(held.envelope, joined.values, held.encoding)
             except (TooLarge, ValueRefused) as error:
-                self.add(held, self._judge.too_large(held, error))
+                self.add(held, self._judge.not_handed_over(held, error))
                 return
             except Rejected as error:
                 error_info = ErrorInfo(code=Code.MALFORMED, message=f"a member's outcome is not readable: {error}")

@@ -126,7 +126,8 @@ class Worker:
             self._take_in(self._sleep_s())
 
     def _may_rescue(self) -> bool:
-        return not any(held.taken_over and not held.lost for held in self._held)
+        """Say whether no job that it took over can still harm this worker. [CLAIM-3]"""
+        return not any(held.taken_over and not held.lost and not held.handing_over for held in self._held)
 
     def _take_jobs(self, landed: Landed) -> None:
         jobs = []
