@@ -230,7 +230,7 @@ def test_the_options_of_a_handler_go_with_its_jobs(both: Any, queue: Queue) -> N
 def test_what_a_client_refuses_from_the_start(client_of: Any) -> None:
     with pytest.raises(Invalid, match="namespace"):
         client_of("redis://x", namespace="a:b")
-    with pytest.raises(ValueError, match="yaml"):
+    with pytest.raises(Refused, match="yaml"):
         client_of("redis://x", encoding="yaml")
     assert Encoding.MSGPACK is client_of("redis://x", encoding="msgpack").encoding
 
