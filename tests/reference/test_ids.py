@@ -44,6 +44,10 @@ def test_ids_and_nonces_differ(ids: list[uuid.UUID]) -> None:
     assert len({new_nonce() for _ in range(MANY)}) == MANY
 
 
-def test_a_nonce_has_96_bits_in_the_grammar_of_a_record() -> None:
+def test_a_nonce_has_more_than_96_bits_in_the_grammar_of_a_record() -> None:
     nonce = new_nonce()
-    assert (len(nonce) * 4, re.fullmatch(r"[0-9a-f]{24}", nonce) is not None) == (96, True)
+    assert (len(nonce) * 4, re.fullmatch(r"[0-9a-f]{40}", nonce) is not None) == (160, True)
+
+
+def test_a_nonce_makes_a_record_longer_than_the_servers_compact_lists_hold() -> None:
+    assert len(f"1 3 4 1 - {new_nonce()} {4 * 2**48}") > 64

@@ -12,7 +12,8 @@ from .threads import ThreadRunner
 
 # A batch holds as many jobs as should end within this time, as measured on those before. [CLAIM-2]
 BATCH_S = 0.004
-LARGEST_BATCH = 200
+# Above 128, at which the server stops to search the leases as a list.
+LARGEST_BATCH = 150
 # A slot that is busy for longer gives back what it did not start, for any worker to take.
 STUCK_S = 0.010
 # And a batch that as a whole takes longer than this does, too. [CLAIM-2]
@@ -48,8 +49,11 @@ class Slots:
     def room(self, landed: int = 0) -> int:
         """Return how many jobs may be claimed now, with `landed` claimed already and not started."""
         ahead = 1 if self._all_plain and self._job_s < SHORT_S else 0
-        taken = len(self._batches) + -(-landed // self._batch_size)
-        return max(0, self._concurrency + ahead - taken) * self._batch_size
+        # The batch size can have changed a little since the claim.
+        taken = len(self._batches) + -(-landed // (self._batch_size * 3 // 2))
+        free = max(0, self._concurrency + ahead - taken)
+        # One large batch a round trip: the next is claimed while it runs.
+        return min(free * self._batch_size, max(free, LARGEST_BATCH))
 
     @property
     def full(self) -> bool:
