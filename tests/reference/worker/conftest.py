@@ -15,7 +15,7 @@ import redis as redis_py
 
 from jobwire import Jobwire, Worker, WorkerSettings
 from tests.reference.worker import handlers
-from tests.servers import Server
+from tests.servers import Server, until
 
 ROOT = Path(__file__).parents[3]
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -42,6 +42,10 @@ class Bench:
         )
         self._processes.append(process)
         return process
+
+    def wait_ready(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until a worker process claims, and so takes a signal for a request to stop."""
+        until(lambda: self.notes.exists(f"ready:{process.pid}"), within_ms=30_000)
 
     @contextlib.contextmanager
     def worker(self, **options: Any) -> Iterator[Worker]:

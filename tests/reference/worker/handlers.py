@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -107,5 +108,12 @@ if __name__ == "__main__":
     options = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
     if "queues" in options:
         options["queues"] = tuple(options["queues"])
-    Worker(app, WorkerSettings(**options)).run()
+    worker = Worker(app, WorkerSettings(**options))
+
+    def announce() -> None:
+        if worker.wait_ready(60):
+            notes().set(f"ready:{os.getpid()}", 1)
+
+    threading.Thread(target=announce, daemon=True).start()
+    worker.run()
     os._exit(0)

@@ -94,6 +94,7 @@ def test_every_job_reaches_its_right_end(bench: Bench) -> None:
     assert wrong == {}
     assert sum(v.outcome.result or 0 for v in views.values()) == sum(value or 0 for value in wanted.values())
     for process in workers:
+        bench.wait_ready(process)
         process.terminate()
     assert [process.wait(20) for process in workers] == [0, 0]
     assert_clean(bench.client)
