@@ -18,10 +18,15 @@ class Woken(NamedTuple):
     """A blocked wait has ended; `queue` is the one whose token was taken, if one was."""
 
     queue: str | None
+    blocker: _Blocker
 
 
 class _Blocker:
-    """One thread that blocks on some lists whenever it is told to."""
+    """One thread that blocks on some lists whenever it is told to.
+
+    `blocked` belongs to the dispatcher: it is true from its order until it has taken in the Woken, so that it never
+    gives a second order in between.
+    """
 
     def __init__(self, store: Store, names: list[str], woken: Callable[[Woken], None]) -> None:
         self.blocked = False
@@ -49,8 +54,7 @@ class _Blocker:
                 queue = queue_of(taken[0].decode()) if taken else None
             except Exception:  # the dispatcher claims after every wait and meets the same trouble
                 queue = None
-            self.blocked = False
-            self._woken(Woken(queue))
+            self._woken(Woken(queue, self))
 
 
 class Waker:

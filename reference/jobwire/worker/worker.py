@@ -163,6 +163,7 @@ class Worker:
             self._slots.collect(self._settle)
             self._slots.ended(event)
         elif isinstance(event, Woken):
+            event.blocker.blocked = False
             self._claiming.woken(event.queue)
         else:
             self._stops += 1
@@ -180,9 +181,9 @@ class Worker:
             sleeps.append(max(self._stop_by - time.monotonic(), 0.0))
         elif not self._slots.full and not self._exchange.cut_off:
             wait_ms = self._claiming.wait_ms
-            if wait_ms == 0:
-                return 0
             if not self._waker.armed:
+                if wait_ms == 0:
+                    return 0
                 self._waker.arm(wait_ms)
         return min(sleeps)
 
