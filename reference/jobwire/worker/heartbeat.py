@@ -21,7 +21,11 @@ log = logging.getLogger("jobwire.worker")
 
 
 class Heartbeat:
-    """Extend leases from a thread of its own, which no handler can keep busy. [LEASE-2]"""
+    """Extend leases from a thread of its own, which no handler can keep busy. [LEASE-2]
+
+    The exception is C code that holds the interpreter's lock: what holds it for longer than a lease belongs into a
+    process that the handler starts, or needs a longer `lease_ms`.
+    """
 
     def __init__(
         self,
