@@ -47,21 +47,22 @@ def paced(rate: float, seconds: float) -> Iterator[int]:
 
 
 def calls(options: dict[str, Any], answer: dict[str, Any]) -> Iterator[int]:
-    """Yield an untimed first number, which makes the connection, then `count` more; put their time into `answer`."""
-    yield 0
-    began = time.perf_counter()
-    yield from range(options["count"])
-    answer |= {"seconds": time.perf_counter() - began, "sent": options["count"] + 1}
+    """Yield `count` numbers; put the time that the caller spent on them into `answer`."""
+    for numbers in chunks(options | {"chunk": 1}, answer):
+        yield from numbers
 
 
 def chunks(options: dict[str, Any], answer: dict[str, Any]) -> Iterator[range]:
-    """Yield as `calls` does, but `chunk` numbers at a time."""
+    """Yield `count` numbers, `chunk` at a time; put the time that the caller spent on them into `answer`.
+
+    The first number comes alone and untimed, as it makes the connection; the time of the others is scaled to all.
+    """
     count, chunk = options["count"], options["chunk"]
     yield range(1)
     began = time.perf_counter()
-    for start in range(0, count, chunk):
+    for start in range(1, count, chunk):
         yield range(start, min(start + chunk, count))
-    answer |= {"seconds": time.perf_counter() - began, "sent": count + 1}
+    answer["seconds"] = (time.perf_counter() - began) * count / (count - 1)
 
 
 def trips(options: dict[str, Any], answer: dict[str, Any]) -> Iterator[int]:
