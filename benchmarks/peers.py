@@ -1,0 +1,76 @@
+"""Who takes part: every row of the tables, with the driver that speaks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """What a row is compared as."""
+
+    OWN = "own"
+    PEER = "peer"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row: a variant of a driver.
+
+    `chunk` is how many jobs its bulk API gets a call; `atomic` says why its enqueue counts as atomic and
+    idempotent (one step on the server, and an id that is known is not enqueued again), and is empty if it does not.
+    """
+
+    name: str
+    driver: str
+    variant: str
+    language: str = "Python"
+    kind: Kind = Kind.PEER
+    chunk: int = 1000
+    atomic: str = ""
+
+
+JOBWIRE, JOBWIRE_JSON = "Jobwire", "Jobwire, JSON"
+BARE_PUSH, BARE_SCRIPTS = "bare RPUSH/LPOP", "bare scripts"
+BULLMQ, ASYNQ = "BullMQ", "asynq"
+
+ROWS = (
+    Row(name=JOBWIRE, driver="jobwire", variant="msgpack", kind=Kind.OWN),
+    Row(name=JOBWIRE_JSON, driver="jobwire", variant="json", kind=Kind.OWN),
+    Row(name="RQ", driver="rq", variant="simple"),
+    Row(name="Celery", driver="celery", variant="prefork"),
+    Row(name="Dramatiq", driver="dramatiq", variant="results"),
+    Row(name="Taskiq", driver="taskiq", variant="stream"),
+    Row(name="SAQ", driver="saq", variant="default", atomic="one script, which looks for the key of the job"),
+    Row(name="arq", driver="arq", variant="tuned", atomic="WATCH, then MULTI, which looks for the id"),
+    Row(name="Huey", driver="huey", variant="notify"),
+    Row(name="streaq", driver="streaq", variant="silent", atomic="one script, which looks for the id"),
+    Row(name="docket", driver="docket", variant="tuned", atomic="one script, which looks for the key of the job"),
+    Row(name=BULLMQ, driver="bullmq", variant="c50", language="Node", atomic="one script, which looks for the id"),
+    Row(name=ASYNQ, driver="asynq", variant="c50", language="Go", atomic="one script, which looks for the id"),
+    Row(name=BARE_PUSH, driver="bare", variant="push", kind=Kind.LIMIT),
+    Row(name=BARE_SCRIPTS, driver="bare", variant="scripts", kind=Kind.LIMIT),
+)
+
+# Installed in seconds, and among the fastest at enqueueing, at processing and at answering.
+QUICK = ("saq", "huey", "bullmq")
+ALWAYS = ("jobwire", "bare")
+
+
+def chosen(drivers: tuple[str, ...]) -> list[Row]:
+    """Return the rows of these drivers, and those that are always there."""
+    unknown = set(drivers) - {row.driver for row in ROWS}
+    if unknown:
+        raise ValueError(f"peers: expected some of {', '.join(peer_names())}, got {', '.join(sorted(unknown))}")
+    return [row for row in ROWS if row.driver in drivers or row.driver in ALWAYS]
+
+
+def peer_names() -> list[str]:
+    """Return the drivers of all peers."""
+    return list(dict.fromkeys(row.driver for row in ROWS if row.kind is Kind.PEER))
+
+
+def row_named(name: str) -> Row:
+    """Return a row by its name."""
+    return next(row for row in ROWS if row.name == name)
