@@ -94,6 +94,7 @@ def options() -> dict[str, Any]:
 def _command(program: str, *arguments: str) -> list[str]:
     """Return the command line of a program that stands beside the running Python, and let it import the driver."""
     os.environ |= {"BENCH_OPTIONS": sys.argv[2], "PYTHONPATH": sys.path[0]}
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # What peers print is no answer.
     return [str(Path(sys.executable).with_name(program)), *arguments]
 
 
