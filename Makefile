@@ -5,16 +5,16 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST ?= -n 2 --dist loadgroup
-SOURCES := reference tests tools examples
+SOURCES := reference tests tools examples benchmarks
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types format scripts build clean engines
+.PHONY: help demo test check lint types format scripts bench bench-quick build clean engines
 .DELETE_ON_ERROR:
 
 help:  ## list the commands
-	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/installed  ## start a server and a worker, run each example, clean up
 	@$(BIN)/python examples/demo.py
@@ -42,11 +42,17 @@ scripts: $(VENV)/tools  ## generate pass.lua, scripts.json, the tables of SPEC.m
 	$(BIN)/python -m tools.generate
 	$(BIN)/python -m tools.cli_docs
 
+bench: $(VENV)/bench  ## compare with other job queues, about an hour; BENCH="--peers rq --figures one" for a part
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+bench-quick: $(VENV)/bench  ## the main figures beside three of them, 3 minutes
+	@$(BIN)/python -m benchmarks --quick $(BENCH)
+
 build: $(VENV)/tools  ## build sdist and wheel into dist/
 	$(BIN)/python -m build
 
-clean:  ## delete what was built, and .venv
-	rm -rf $(VENV) dist build .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
+clean:  ## delete what was built, .venv, and .bench
+	rm -rf $(VENV) .bench dist build .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/installed: pyproject.toml
@@ -59,6 +65,10 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/tools: $(VENV)/installed
 	@$(BIN)/pip install --quiet --group dev
+	@touch $@
+
+$(VENV)/bench: $(VENV)/installed
+	@$(BIN)/pip install --quiet --group bench
 	@touch $@
 
 engines:

@@ -24,7 +24,7 @@ class Context:
         self.mode = mode
         self.pacing = Pacing()
         self.folder = folder
-        self.foreign = 0.0
+        self._watches: list[Watch] = []
         self._programs = environments
 
     def program(self, row: Row) -> Program:
@@ -51,13 +51,17 @@ class Context:
         self, row: Row, payload: int, processes: int = 1, **more: Any
     ) -> contextlib.AbstractContextManager[programs.Worker]:
         """Run a worker of a row's driver meanwhile."""
-        return programs.working(
-            self.program(row), self.options(row, payload, processes=processes, **more), self.folder
-        )
+        return programs.working(self.program(row), self.options(row, payload, processes=processes, **more), self.folder)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Note how much CPU other programs use meanwhile."""
         with Watch() as watch:
             yield
-        self.foreign = max(self.foreign, watch.foreign)
+        self._watches.append(watch)
+
+    def foreign(self) -> float:
+        """Return how many cores other programs used while watched, and begin anew."""
+        watches, self._watches = self._watches, []
+        seconds = sum(watch.seconds for watch in watches)
+        return max(0.0, sum(watch.foreign_s for watch in watches) / seconds) if seconds else 0.0

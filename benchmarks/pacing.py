@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import TypeVar
 
 FEWEST = 300
-MOST = 1_000_000
+MOST = 300_000
 # A count is not raised by more than this after one try.
 STEP = 20
 # A run that took this part of the wanted time is long enough.

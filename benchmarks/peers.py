@@ -18,7 +18,8 @@ class Kind(Enum):
 class Row:
     """One row: a variant of a driver.
 
-    `chunk` is how many jobs its bulk API gets a call; `atomic` says why its enqueue counts as atomic and
+    `chunk` is how many jobs its bulk API gets a call; `guess` is a process rate to begin with.
+    `atomic` says why its enqueue counts as atomic and
     idempotent (one step on the server, and an id that is known is not enqueued again), and is empty if it does not.
     """
 
@@ -28,6 +29,7 @@ class Row:
     language: str = "Python"
     kind: Kind = Kind.PEER
     chunk: int = 1000
+    guess: int = 1_000
     atomic: str = ""
 
 
@@ -36,10 +38,10 @@ BARE_PUSH, BARE_SCRIPTS = "bare RPUSH/LPOP", "bare scripts"
 BULLMQ, ASYNQ = "BullMQ", "asynq"
 
 ROWS = (
-    Row(name=JOBWIRE, driver="jobwire", variant="msgpack", kind=Kind.OWN),
-    Row(name=JOBWIRE_JSON, driver="jobwire", variant="json", kind=Kind.OWN),
-    Row(name="RQ", driver="rq", variant="simple"),
-    Row(name="Celery", driver="celery", variant="prefork"),
+    Row(name=JOBWIRE, driver="jobwire", variant="msgpack", kind=Kind.OWN, guess=25_000),
+    Row(name=JOBWIRE_JSON, driver="jobwire", variant="json", kind=Kind.OWN, guess=20_000),
+    Row(name="RQ", driver="rq", variant="simple", guess=200),
+    Row(name="Celery", driver="celery", variant="prefork", guess=600),
     Row(name="Dramatiq", driver="dramatiq", variant="results"),
     Row(name="Taskiq", driver="taskiq", variant="stream"),
     Row(name="SAQ", driver="saq", variant="default", atomic="one script, which looks for the key of the job"),
@@ -47,10 +49,24 @@ ROWS = (
     Row(name="Huey", driver="huey", variant="notify"),
     Row(name="streaq", driver="streaq", variant="silent", atomic="one script, which looks for the id"),
     Row(name="docket", driver="docket", variant="tuned", atomic="one script, which looks for the key of the job"),
-    Row(name=BULLMQ, driver="bullmq", variant="c50", language="Node", atomic="one script, which looks for the id"),
-    Row(name=ASYNQ, driver="asynq", variant="c50", language="Go", atomic="one script, which looks for the id"),
-    Row(name=BARE_PUSH, driver="bare", variant="push", kind=Kind.LIMIT),
-    Row(name=BARE_SCRIPTS, driver="bare", variant="scripts", kind=Kind.LIMIT),
+    Row(
+        name=BULLMQ,
+        driver="bullmq",
+        variant="c50",
+        language="Node",
+        guess=10_000,
+        atomic="one script, which looks for the id",
+    ),
+    Row(
+        name=ASYNQ,
+        driver="asynq",
+        variant="c50",
+        language="Go",
+        guess=5_000,
+        atomic="one script, which looks for the id",
+    ),
+    Row(name=BARE_PUSH, driver="bare", variant="push", kind=Kind.LIMIT, guess=200_000),
+    Row(name=BARE_SCRIPTS, driver="bare", variant="scripts", kind=Kind.LIMIT, guess=25_000),
 )
 
 # Installed in seconds, and among the fastest at enqueueing, at processing and at answering.

@@ -41,15 +41,15 @@ def _busy_s() -> float:
 
 
 class Watch:
-    """Measure how much CPU other programs used meanwhile: `foreign` is in cores."""
+    """Measure how much CPU other programs used meanwhile: `foreign_s` of `seconds`."""
 
-    foreign = 0.0
+    foreign_s = 0.0
+    seconds = 0.0
 
     def __enter__(self) -> Watch:
         self._began, self._busy, self._own = time.monotonic(), _busy_s(), tree_cpu_s(os.getpid())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        seconds = time.monotonic() - self._began
-        others_s = (_busy_s() - self._busy) - (tree_cpu_s(os.getpid()) - self._own)
-        self.foreign = max(0.0, others_s / seconds) if seconds > 0 else 0.0
+        self.seconds = time.monotonic() - self._began
+        self.foreign_s = (_busy_s() - self._busy) - (tree_cpu_s(os.getpid()) - self._own)

@@ -32,7 +32,7 @@ class Asked:
 
     def __init__(self, program: Program, role: str, options: Options, stamps: Path | None = None) -> None:
         self.role = role
-        self._stderr = tempfile.TemporaryFile()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._process = _start(program, role, options, stamps, subprocess.PIPE, self._stderr)
 
     def answer(self, seconds: float = ASK_S) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Worker:
         number, name = tempfile.mkstemp(dir=folder, suffix=".stamps")
         os.close(number)
         self._stamps = Path(name)
-        self._stderr = tempfile.TemporaryFile()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self.process = _start(program, "worker", options, self._stamps, subprocess.DEVNULL, self._stderr)
 
     @property

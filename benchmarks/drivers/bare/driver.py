@@ -14,14 +14,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-import common  # noqa: E402
-import redis  # noqa: E402
+import common
+import redis
 
-from jobwire import scripts  # noqa: E402
-from jobwire.envelope import Envelope, write  # noqa: E402
-from jobwire.ids import new_id, new_nonce  # noqa: E402
-from jobwire.keys import queue_keys  # noqa: E402
-from jobwire.values import Encoding  # noqa: E402
+from jobwire import scripts
+from jobwire.envelope import Envelope, write
+from jobwire.ids import new_id, new_nonce
+from jobwire.keys import queue_keys
+from jobwire.values import Encoding
 
 BATCH = 100
 KEYS = queue_keys("jobwire", "default")
