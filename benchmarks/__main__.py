@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -56,6 +57,8 @@ def main(
 
     Exit code 1: a peer could not be installed or failed; its row says why.
     """
+    # So that everything that was started is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     mode = _mode(QUICK if quick else FULL, figures, payloads, repeats)
     whole = mode == FULL and peers is None
     # What is not the whole of it does not take the place of the published results.

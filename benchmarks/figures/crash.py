@@ -40,8 +40,8 @@ def _again(row: Row, program: Program, engine: str, folder: Path) -> Values:
     with running(engine) as server, contextlib.ExitStack() as workers:
         options = {"url": server.url, "variant": row.variant, "payload": 0, "processes": 1}
         first = workers.enter_context(working(program, options, folder))
-        ask(program, "one", options | {"count": 1})
-        first.wait(1)
+        ask(program, "one", options | {"count": 2})
+        first.wait(2)
         ask(program, "nap", options | {"seconds": NAP_S})
         time.sleep(KILLED_AFTER_S)
         first.kill()

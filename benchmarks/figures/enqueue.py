@@ -27,7 +27,7 @@ def bulk(context: Context, row: Row, payload: int) -> Values:
 def memory(context: Context, row: Row, payload: int) -> Values:
     """Take the server's memory with some thousand jobs waiting, the same number for everybody."""
     count = 5_000 if payload < 10_000 else 1_000
-    context.fill(row, payload, 1)
+    context.fill(row, payload, 2)
     context.server.flush()
     before = context.server.counters()
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import statistics
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from ..context import Context
 from ..peers import Row
 from ..processes import kill_tree
 from ..programs import Worker
-from ..statistics import quantile, rate_of
+from ..statistics import quantile
 from ..wire import Wire, jobs, packed
 from .kinds import Values
 from .process import observe
@@ -30,7 +29,7 @@ KEYS = queue_keys("jobwire", "default")
 CLAIMS = 200
 BATCH = 100
 CHUNK = 1_000
-BURSTS = 30
+WARM_UP_S = 0.5
 
 
 def measure(context: Context, row: Row, payload: int) -> Values:
@@ -56,34 +55,24 @@ def _waiting(context: Context, row: Row, count: int) -> Values:
         _fill(wire, KEYS, count)
         values = _claims(wire, KEYS)
         with context.working(row, 0) as worker:
-            if count > CHUNK:
-                return values | {"rate": _rate_at(context, worker, count)}
-            worker.wait(count)
-            return values | {"rate": _rate_of_bursts(context, wire, worker, count)}
+            worker.wait(1)
+            _feed(wire, worker, count, WARM_UP_S)
+            began, before = time.monotonic(), worker.count()
+            with context.watched():
+                _feed(wire, worker, count, context.mode.process_s)
+            return values | {"rate": (worker.count() - before) / (time.monotonic() - began)}
 
 
-def _rate_at(context: Context, worker: Worker, count: int) -> float:
-    """Return the rate while at least half of the jobs still wait."""
-    worker.wait(1)
-    deadline = time.monotonic() + context.mode.process_s
-    with context.watched():
-        while time.monotonic() < deadline and worker.count() < count / 2:
-            time.sleep(0.005)
-    return rate_of(worker.times_s()[: max(2, worker.count())])
-
-
-def _rate_of_bursts(context: Context, wire: Wire, worker: Worker, count: int) -> float:
-    """Return the median rate of a running worker that finds so many jobs at once, again and again."""
-    rates = []
-    with context.watched():
-        for _ in range(BURSTS):
-            wire.exchange(packed(scripts.configure(KEYS, "paused", "1")))
-            _fill(wire, KEYS, count)
-            before = worker.count()
-            wire.exchange(packed(scripts.configure(KEYS, "paused", "")))
-            worker.wait(before + count)
-            rates.append(rate_of(worker.times_s()[before : before + count]))
-    return statistics.median(rates)
+def _feed(wire: Wire, worker: Worker, waiting: int, seconds: float) -> None:
+    """Enqueue a new job for each that begins, so that as many wait as before."""
+    deadline = time.monotonic() + seconds
+    fed = worker.count()
+    while (now := time.monotonic()) < deadline:
+        if worker.count() - fed >= BATCH:
+            wire.exchange(packed(scripts.enqueue(KEYS, jobs(KEYS, BATCH, 0))))
+            fed += BATCH
+        else:
+            time.sleep(min(0.001, deadline - now))
 
 
 def _idle(context: Context, row: Row, count: int, waiting: int) -> Values:
@@ -132,7 +121,7 @@ def _fill(wire: Wire, keys: QueueKeys, count: int) -> None:
 
 
 def _claims(wire: Wire, keys: QueueKeys, batch: int = BATCH) -> Values:
-    """Time single claims of a batch; each is released, so that as many jobs wait as before."""
+    """Time single claims of a batch; as many new jobs follow each, so that as many wait as before."""
     times_ms = []
     for _ in range(CLAIMS):
         claim = packed(scripts.claim(keys, new_nonce(), 15_000, batch, True))
@@ -140,5 +129,6 @@ def _claims(wire: Wire, keys: QueueKeys, batch: int = BATCH) -> Values:
         reply = wire.exchange(claim)
         times_ms.append((time.perf_counter() - began) * 1000)
         given = scripts.claimed(reply).jobs
-        wire.exchange(packed(scripts.settle(keys, [(job.id, job.token, "release", b"", 0) for job in given])))
+        wire.exchange(packed(scripts.settle(keys, [(job.id, job.token, "succeed", b"x", 0) for job in given])))
+        wire.exchange(packed(scripts.enqueue(keys, jobs(keys, len(given), 0))))
     return {"claim_p50_ms": quantile(times_ms, 0.5), "claim_p99_ms": quantile(times_ms, 0.99)}

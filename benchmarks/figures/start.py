@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -41,10 +42,11 @@ def _help_ms() -> float:
 
 def _first_ms(context: Context, row: Row) -> float:
     """Return the ms from the start of the process until a waiting job begins, a little after it was claimed."""
-    context.fill(row, 0, 1)
+    context.fill(row, 0, 2)
     stamps = context.folder / "first.stamps"
     stamps.unlink(missing_ok=True)
-    environment = os.environ | {"BENCH_STAMPS": str(stamps), "JOBWIRE_REDIS_URL": context.server.url}
+    options = json.dumps(context.options(row, 0))
+    environment = os.environ | {"BENCH_STAMPS": str(stamps), "BENCH_OPTIONS": options}
     began = time.time_ns()
     worker = subprocess.Popen(
         [sys.executable, *WORKER], env=environment, cwd=DRIVERS / "jobwire", stdout=subprocess.DEVNULL
