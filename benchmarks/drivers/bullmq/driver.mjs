@@ -1,7 +1,7 @@
 // BullMQ in Node. Variant `c<N>` is a worker of concurrency N; c1 is BullMQ's default, c50 the example of its documentation.
 //
-// One connection each for producer, worker and events, as BullMQ makes them. Results are kept for ten minutes
-// (removeOnComplete.age, which a production guide asks for), all else is default. Run by the node_modules beside this file.
+// BullMQ makes its own connections. Results are kept for ten minutes (removeOnComplete.age, as its documentation
+// advises for production), all else is default. A copy of this file runs beside the node_modules that it needs.
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
