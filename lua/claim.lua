@@ -9,6 +9,10 @@ local unpack = table.unpack or unpack
 local JOBS, RECORD, READY, SCHEDULED, ACTIVE, FAILED, OUTCOMES, PROGRESS, CONTROL, WAKE = unpack(KEYS)
 local PREFIX = string.sub(JOBS or '', 1, -5)
 
+local format = string.format
+-- %d is three times as fast as %.0f, where the server's C can.
+local DIGITS = format('%d', 9007199254740991) == '9007199254740991' and '%d' or '%.0f'
+
 -- tonumber() takes 'nan', '0x10' and ' 7 ', so the text is checked first.
 local function number(text, low, high)
   if #text > 16 or not string.find(text, '^%d+$') then return nil end
@@ -37,7 +41,7 @@ if control[1] and control[1] ~= '1' then
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local now_text = string.format('%.0f', now)
+local now_text = format(DIGITS, now)
 if control[2] == '1' then return { now, 2000, 0 } end
 local max_active = tonumber(control[3] or '')
 
@@ -53,7 +57,7 @@ local function parse(text)
 end
 
 local function write(job)
-  return string.format('%.0f %.0f %.0f %.0f %s %s %s',
+  return format('%d %d %d ' .. DIGITS .. ' %s %s %s',
     job.attempt, job.max, job.priority, job.run, job.flags, job.nonce, job.place)
 end
 
@@ -68,8 +72,8 @@ local function fail(id, record, code, message, attempt, details)
   failed_records[#failed_records + 1] = record
   if code then
     failed_outcomes[#failed_outcomes + 1] = id
-    failed_outcomes[#failed_outcomes + 1] = string.format('{"jobwire":"1.0","id":"%s","state":"failed",'
-      .. '"attempt":%.0f,"error":{"code":"%s","message":"%s"%s},"finished_at":%s}',
+    failed_outcomes[#failed_outcomes + 1] = format('{"jobwire":"1.0","id":"%s","state":"failed",'
+      .. '"attempt":%d,"error":{"code":"%s","message":"%s"%s},"finished_at":%s}',
       id, attempt, code, message, details or '', now_text)
   end
 end
@@ -90,8 +94,8 @@ local function end_failed()
   if #failed_outcomes > 0 then redis.call('HSET', OUTCOMES, unpack(failed_outcomes)) end
   redis.call('HDEL', PROGRESS, unpack(failed_ids))
   local keep_ms = tonumber(control[4] or '') or 604800000
-  local old = redis.call('ZRANGE', FAILED, '-inf', string.format('%.0f', now - keep_ms),
-    'BYSCORE', 'LIMIT', 0, 4 * #failed_ids)
+  local old = redis.call('ZRANGE', FAILED, '-inf', format(DIGITS, now - keep_ms),
+    'BYSCORE', 'LIMIT', '0', format(DIGITS, 4 * #failed_ids))
   if #old > 0 then
     redis.call('ZREM', FAILED, unpack(old))
     for _, hash in ipairs({ JOBS, RECORD, OUTCOMES, PROGRESS }) do redis.call('HDEL', hash, unpack(old)) end
@@ -100,15 +104,15 @@ local function end_failed()
   for _, id in ipairs(failed_ids) do redis.pcall('SPUBLISH', PREFIX .. 'result:' .. id, id) end
 end
 
-local due = redis.call('ZRANGE', SCHEDULED, '-inf', now_text, 'BYSCORE', 'LIMIT', 0, 64)
+local due = redis.call('ZRANGE', SCHEDULED, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '64')
 if #due > 0 then
   local records = redis.call('HMGET', RECORD, unpack(due))
-  local seq = redis.call('HINCRBY', CONTROL, 'seq', #due) - #due
+  local seq = redis.call('HINCRBY', CONTROL, 'seq', format(DIGITS, #due)) - #due
   local ready = {}
   for i, id in ipairs(due) do
     local job = parse(records[i])
     if job then
-      ready[#ready + 1] = string.format('%.0f', (9 - job.priority) * 281474976710656 + seq + i)
+      ready[#ready + 1] = format(DIGITS, (9 - job.priority) * 281474976710656 + seq + i)
       ready[#ready + 1] = id
     elseif redis.call('HEXISTS', JOBS, id) == 0 then
       dropped[#dropped + 1] = id
@@ -122,27 +126,29 @@ end
 
 local reply = { now, 0, 0 }
 local given, given_records, given_leases = {}, {}, {}
-local lease_text = string.format('%.0f', now + lease_ms)
+local lease_text = format(DIGITS, now + lease_ms)
 
+local given_count = 0
 local function give(id, record, token, attempt, document, envelope)
-  given[#given + 1] = id
-  local n = #given_records
-  given_records[n + 1], given_records[n + 2] = id, record
-  given_leases[n + 1], given_leases[n + 2] = lease_text, id
-  n = #reply
-  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4], reply[n + 5] = id, token, attempt, document, envelope
+  given_count = given_count + 1
+  given[given_count] = id
+  local n = given_count * 2
+  given_records[n - 1], given_records[n] = id, record
+  given_leases[n - 1], given_leases[n] = lease_text, id
+  n = given_count * 5
+  reply[n - 1], reply[n], reply[n + 1], reply[n + 2], reply[n + 3] = id, token, attempt, document, envelope
 end
 
 local function give_known(id, job, document, envelope)
   job.attempt, job.run, job.nonce = job.attempt + 1, job.run + 1, nonce
-  give(id, write(job), string.format('%.0f.', job.run) .. nonce, job.attempt, document, envelope)
+  give(id, write(job), format(DIGITS, job.run) .. '.' .. nonce, job.attempt, document, envelope)
 end
 
 -- A job without a record: the default policy, never claimed.
 local first_record, first_token = '1 3 4 1 - ' .. nonce .. ' ', '1.' .. nonce
 
 if rescue == 1 and max_jobs > 0 then
-  local over = redis.call('ZRANGE', ACTIVE, '-inf', now_text, 'BYSCORE', 'LIMIT', 0, 64)
+  local over = redis.call('ZRANGE', ACTIVE, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '64')
   local records = #over > 0 and redis.call('HMGET', RECORD, unpack(over)) or {}
   for i, id in ipairs(over) do
     local job = parse(records[i])
@@ -168,21 +174,28 @@ end
 if reply[3] == 0 then
   local room = max_jobs
   if max_active then room = math.min(room, max_active - redis.call('ZCARD', ACTIVE)) end
-  local head = room > 0 and redis.call('ZRANGE', READY, 0, string.format('%.0f', room - 1), 'WITHSCORES') or {}
-  local bytes, full = 0, false
+  local head = room > 0 and redis.call('ZRANGE', READY, '0', format('%d', room - 1)) or {}
+  local many = #head
+  -- Printing a score is dear, so consecutive ones are counted up from the first.
+  local places, place = nil, 0
+  if many > 0 then
+    place = tonumber(redis.call('ZSCORE', READY, head[1]))
+    if many > 1 and tonumber(redis.call('ZSCORE', READY, head[many])) ~= place + many - 1 then
+      places = redis.call('ZMSCORE', READY, unpack(head))
+    end
+  end
+  local bytes, full, walked = 0, false, 0
   -- 32 at a time, so that a batch of the largest envelopes is not all in memory before the size stops it.
-  for first = 1, #head, 64 do
-    local ids = {}
-    for i = first, math.min(first + 62, #head), 2 do ids[#ids + 1] = head[i] end
-    local envelopes = redis.call('HMGET', JOBS, unpack(ids))
-    local records = redis.call('HMGET', RECORD, unpack(ids))
-    for i, id in ipairs(ids) do
-      local envelope, record = envelopes[i], records[i]
-      local place = head[first + 2 * i - 1]
+  for first = 1, many, 32 do
+    local last = math.min(first + 31, many)
+    local envelopes = redis.call('HMGET', JOBS, unpack(head, first, last))
+    local records = redis.call('HMGET', RECORD, unpack(head, first, last))
+    for i = first, last do
+      local id, envelope, record = head[i], envelopes[i - first + 1], records[i - first + 1]
       if not envelope then
         dropped[#dropped + 1] = id
       elseif not record then
-        give(id, first_record .. place, first_token, 1, '', envelope)
+        give(id, first_record .. (places and places[i] or format(DIGITS, place + i - 1)), first_token, 1, '', envelope)
         bytes = bytes + #envelope
       else
         local job = parse(record)
@@ -191,25 +204,26 @@ if reply[3] == 0 then
         else
           local document = job.flags ~= '-' and redis.call('HGET', OUTCOMES, id) or ''
           local last_attempt = document == '' and job.attempt + 1 >= job.max
-          if last_attempt and #given > 0 then full = true break end
-          job.place = place
+          if last_attempt and given_count > 0 then full = true break end
+          job.place = places and places[i] or format(DIGITS, place + i - 1)
           give_known(id, job, document, envelope)
           bytes = bytes + #envelope + #document
           full = last_attempt
         end
       end
+      walked = i
       if bytes >= 4194304 then full = true end
       if full then break end
     end
     if full then break end
   end
-  if #given > 0 then redis.call('ZREM', READY, unpack(given)) end
+  if walked > 0 then redis.call('ZREMRANGEBYRANK', READY, '0', format('%d', walked - 1)) end
 end
 
-if #given > 0 then
+if given_count > 0 then
   redis.call('HSET', RECORD, unpack(given_records))
   redis.call('ZADD', ACTIVE, unpack(given_leases))
-  redis.call('HDEL', PROGRESS, unpack(given))
+  if redis.call('EXISTS', PROGRESS) == 1 then redis.call('HDEL', PROGRESS, unpack(given)) end
 end
 end_failed()
 
@@ -217,10 +231,10 @@ if redis.call('ZCARD', READY) > 0 and not (max_active and redis.call('ZCARD', AC
   if redis.call('LLEN', WAKE) == 0 then redis.call('LPUSH', WAKE, '1') end
 else
   local wait_ms = 2000
-  local next_due = redis.call('ZRANGE', SCHEDULED, 0, 0, 'WITHSCORES')[2]
+  local next_due = redis.call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')[2]
   if next_due then wait_ms = math.min(wait_ms, tonumber(next_due) - now) end
   if rescue == 1 then
-    local next_over = redis.call('ZRANGE', ACTIVE, 0, 0, 'WITHSCORES')[2]
+    local next_over = redis.call('ZRANGE', ACTIVE, '0', '0', 'WITHSCORES')[2]
     if next_over then wait_ms = math.min(wait_ms, tonumber(next_over) - now) end
   end
   reply[2] = math.max(wait_ms, 10)

@@ -21,6 +21,10 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+local format = string.format
+-- %d is three times as fast as %.0f, where the server's C can.
+local DIGITS = format('%d', 9007199254740991) == '9007199254740991' and '%d' or '%.0f'
+
 -- tonumber() takes 'nan', '0x10' and ' 7 ', so the text is checked first.
 local function number(text, low, high)
   if #text > 16 or not string.find(text, '^%d+$') then return nil end
@@ -29,31 +33,25 @@ local function number(text, low, high)
   return value
 end
 
-local ids = {}
-for i = 1, count do ids[i] = ARGV[i * 5 - 4] end
+local ids, argv = {}, ARGV
+for i = 1, count do ids[i] = argv[i * 5 - 4] end
 local known = redis.call('HMGET', JOBS, unpack(ids))
 local any_result = redis.call('EXISTS', unpack(KEYS, 11)) > 0
 
--- Most jobs of a batch have the same three numbers, so each text is read once.
-local read = { {}, {}, {} }
-local LOW, HIGH = { 0, 1, 0 }, { 9007199254740991, 1000, 9 }
-local function argument(kind, text)
-  local value = read[kind][text]
-  if value == nil then
-    value = number(text, LOW[kind], HIGH[kind]) or false
-    read[kind][text] = value
-  end
-  return value
-end
-
 local reply, seen = { now }, {}
 local envelopes, records, ready, scheduled = {}, {}, {}, {}
+local stored, queued = 0, 0
+-- Most jobs of a batch have the same three numbers, so each run of equal ones is read once.
+local run_at_text, max_text, priority_text, run_at, max, priority
 for i = 1, count do
   local at = i * 5
-  local id, envelope = ids[i], ARGV[at - 3]
-  local run_at, max, priority = argument(1, ARGV[at - 2]), argument(2, ARGV[at - 1]), argument(3, ARGV[at])
+  local id, envelope = ids[i], argv[at - 3]
+  if argv[at] ~= priority_text or argv[at - 1] ~= max_text or argv[at - 2] ~= run_at_text then
+    run_at_text, max_text, priority_text = argv[at - 2], argv[at - 1], argv[at]
+    run_at, max, priority = number(run_at_text, 0, 9007199254740991), number(max_text, 1, 1000), number(priority_text, 0, 9)
+  end
   local answer = 'accepted'
-  if not (run_at and max and priority) or #id > 128 or not string.find(id, '^[A-Za-z0-9][A-Za-z0-9_.:-]*$')
+  if not (run_at and max and priority) or #id > 128 or not string.find(id, '^%w[%w_.:-]*$')
     or #envelope < 1 or #envelope > 1048576 then
     answer = 'refused'
   elseif known[i] or seen[id] then
@@ -62,39 +60,39 @@ for i = 1, count do
     answer = 'finished'
   else
     seen[id] = true
-    envelopes[#envelopes + 1] = id
-    envelopes[#envelopes + 1] = envelope
+    envelopes[stored + 1], envelopes[stored + 2] = id, envelope
+    stored = stored + 2
     if max ~= 3 or priority ~= 4 then
       records[#records + 1] = id
-      records[#records + 1] = string.format('0 %.0f %.0f 0 - - -', max, priority)
+      records[#records + 1] = format('0 %d %d 0 - - -', max, priority)
     end
     if run_at > now then
-      scheduled[#scheduled + 1] = string.format('%.0f', run_at)
+      scheduled[#scheduled + 1] = format(DIGITS, run_at)
       scheduled[#scheduled + 1] = id
     else
-      ready[#ready + 1] = (9 - priority) * 281474976710656
-      ready[#ready + 1] = id
+      ready[queued + 1], ready[queued + 2] = (9 - priority) * 281474976710656, id
+      queued = queued + 2
     end
   end
   reply[i + 1] = answer
 end
-if #envelopes == 0 then return reply end
+if stored == 0 then return reply end
 
 if not control[1] then redis.call('HSET', CONTROL, 'layout', '1') end
 redis.call('HSET', JOBS, unpack(envelopes))
 if #records > 0 then redis.call('HSET', RECORD, unpack(records)) end
-local arm = #ready > 0
-if #ready > 0 then
-  local seq = redis.call('HINCRBY', CONTROL, 'seq', #ready / 2) - #ready / 2
-  for i = 1, #ready, 2 do
+local arm = queued > 0
+if queued > 0 then
+  local seq = redis.call('HINCRBY', CONTROL, 'seq', format(DIGITS, queued / 2)) - queued / 2
+  for i = 1, queued, 2 do
     seq = seq + 1
-    ready[i] = string.format('%.0f', ready[i] + seq)
+    ready[i] = format(DIGITS, ready[i] + seq)
   end
   redis.call('ZADD', READY, unpack(ready))
 end
 if #scheduled > 0 then
   redis.call('ZADD', SCHEDULED, unpack(scheduled))
-  arm = arm or seen[redis.call('ZRANGE', SCHEDULED, 0, 0)[1]]
+  arm = arm or seen[redis.call('ZRANGE', SCHEDULED, '0', '0')[1]]
 end
 
 if arm and control[2] ~= '1' and redis.call('LLEN', WAKE) == 0 then

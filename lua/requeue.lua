@@ -11,6 +11,10 @@ if #ARGV < 1 or #ARGV > 1000 or #KEYS ~= 10 then
   return redis.error_reply('JOBWIRE_ARGUMENT counts of KEYS and ARGV')
 end
 
+local format = string.format
+-- %d is three times as fast as %.0f, where the server's C can.
+local DIGITS = format('%d', 9007199254740991) == '9007199254740991' and '%d' or '%.0f'
+
 local function parse(text)
   if not text then
     return { attempt = 0, max = 3, priority = 4, run = 0, flags = '-', nonce = '-', place = '-' }
@@ -23,7 +27,7 @@ local function parse(text)
 end
 
 local function write(job)
-  return string.format('%.0f %.0f %.0f %.0f %s %s %s',
+  return format('%d %d %d ' .. DIGITS .. ' %s %s %s',
     job.attempt, job.max, job.priority, job.run, job.flags, job.nonce, job.place)
 end
 
@@ -44,8 +48,8 @@ for i, id in ipairs(ARGV) do
       job.attempt, job.nonce, job.place = 0, '-', '-'
       redis.call('HSET', RECORD, id, write(job))
       if job.flags == '-' then redis.call('HDEL', OUTCOMES, id) end
-      local seq = redis.call('HINCRBY', CONTROL, 'seq', 1)
-      redis.call('ZADD', READY, string.format('%.0f', (9 - job.priority) * 281474976710656 + seq), id)
+      local seq = redis.call('HINCRBY', CONTROL, 'seq', '1')
+      redis.call('ZADD', READY, format(DIGITS, (9 - job.priority) * 281474976710656 + seq), id)
       reply[i + 1] = 'requeued'
       requeued = requeued + 1
     end

@@ -15,7 +15,7 @@ from tests.servers import ENGINES, Server, running, until
 CLIENT_COMMANDS = "blpop evalsha ping script|load ssubscribe sunsubscribe"
 SCRIPT_COMMANDS = (
     "exists hdel hexists hget hincrby hlen hmget hset llen lpush mget pexpire set spublish time "
-    "zadd zcard zmscore zrange zrem zscore"
+    "zadd zcard zmscore zrange zrem zremrangebyrank zscore"
 )
 COMMANDS = [*CLIENT_COMMANDS.split(), *SCRIPT_COMMANDS.split()]
 RIGHTS = ["on", ">secret", "resetkeys", "~jobwire:*", "resetchannels", "&jobwire:*", "nocommands"]
