@@ -24,6 +24,8 @@ class Context:
         self.mode = mode
         self.pacing = Pacing()
         self.folder = folder
+        # Whoever has spoken to this server before.
+        self.warmed: set[str] = set()
         self._watches: list[Watch] = []
         self._programs = environments
 
@@ -58,6 +60,8 @@ class Context:
         """Note how much CPU other programs use meanwhile."""
         with Watch() as watch:
             yield
+        # Whoever has spoken to this server before.
+        self.warmed: set[str] = set()
         self._watches.append(watch)
 
     def foreign(self) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .peers import BARE_PUSH, JOBWIRE_JSON
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mode:
@@ -17,6 +19,9 @@ class Mode:
     process_s: float
     trip_s: float
     starts: int
+    # Figures that are left out for some rows, and those that are measured once, as they never vary.
+    without: frozenset[tuple[str, str]] = frozenset()
+    once: frozenset[str] = frozenset()
     # A measurement beside which other programs used too much CPU is taken again, so many times.
     again: int = 0
 
@@ -41,10 +46,12 @@ QUICK = Mode(
     repeats=3,
     payloads=(0,),
     figures=("one", "bulk", "memory", "process", "trip", "scripts"),
-    enqueue_s=0.5,
-    process_s=1.0,
-    trip_s=0.5,
+    enqueue_s=0.4,
+    process_s=0.8,
+    trip_s=0.4,
     starts=5,
+    without=frozenset({(name, JOBWIRE_JSON) for name in ("one", "bulk", "memory", "trip")} | {("process", BARE_PUSH)}),
+    once=frozenset({"memory"}),
 )
 # Foreign CPU use, in cores, from which on a measurement counts as disturbed.
 DISTURBED = 0.3

@@ -33,7 +33,8 @@ Cells = Sequence[str]
 def table(head: Cells, rows: Iterable[Cells]) -> str:
     """Return a Markdown table; all columns but the first are numbers."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in escaped) + "\n"
 
 
 def comparison(results: Results, payload: int = 0) -> str:

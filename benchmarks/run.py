@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,8 +37,11 @@ def tasks(mode: Mode, rows: list[Row]) -> Iterator[Task]:
         turned = rows[repeat % len(rows) :] + rows[: repeat % len(rows)]
         for payload in mode.payloads:
             for name in mode.figures:
-                if name != CRASH and (payload == mode.payloads[0] or FIGURES[name].sized):
-                    yield from (Task(repeat, payload, name, row) for row in turned if FIGURES[name].includes(row))
+                if name == CRASH or (repeat and name in mode.once) or (payload and not FIGURES[name].sized):
+                    continue
+                for row in turned:
+                    if FIGURES[name].includes(row) and (name, row.name) not in mode.without:
+                        yield Task(repeat, payload, name, row)
 
 
 def run(mode: Mode, rows: list[Row], engine: str | None, folder: Path, say: Callable[[str], None]) -> Results:
@@ -59,13 +64,14 @@ def run(mode: Mode, rows: list[Row], engine: str | None, folder: Path, say: Call
 
 def _introduce(rows: list[Row], say: Callable[[str], None]) -> tuple[dict[str, Program], dict[str, dict[str, str]]]:
     """Return the programs of all rows, and what each says of itself, or its error."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        made = {driver: pool.submit(prepare, driver, say) for driver in dict.fromkeys(row.driver for row in rows)}
     programs: dict[str, Program] = {}
     peers: dict[str, dict[str, str]] = {}
     for row in rows:
         peers[row.name] = {"language": row.language, "variant": row.variant}
         try:
-            if row.driver not in programs:
-                programs[row.driver] = prepare(row.driver, say)
+            programs[row.driver] = made[row.driver].result()
             options = {"url": "redis://127.0.0.1:1/0", "variant": row.variant, "payload": 0}
             peers[row.name] |= ask(programs[row.driver], "about", options)
         except (Broken, Unsupported) as error:

@@ -25,7 +25,6 @@ def trip(context: Context, row: Row, payload: int) -> Values:
     """Enqueue a job and wait for its result, again and again, with nothing else to do."""
     context.server.flush()
     with context.working(row, payload):
-        context.ask(row, payload, "trip", count=1, warmup=0)
         return _paced(context, row, payload, "trip")
 
 
