@@ -60,8 +60,6 @@ class Context:
         """Note how much CPU other programs use meanwhile."""
         with Watch() as watch:
             yield
-        # Whoever has spoken to this server before.
-        self.warmed: set[str] = set()
         self._watches.append(watch)
 
     def foreign(self) -> float:

@@ -10,7 +10,7 @@ MOST = 300_000
 # A count is not raised by more than this after one try.
 STEP = 20
 # A run that took this part of the wanted time is long enough.
-ENOUGH = 0.4
+ENOUGH = 0.5
 # What one measurement may put into the server.
 MOST_BYTES = 400_000_000
 
