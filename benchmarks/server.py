@@ -47,11 +47,11 @@ class Server:
         self.url = f"redis://127.0.0.1:{port}/0"
         self.client: Any = redis.Redis(host="127.0.0.1", port=port, socket_timeout=120)
 
-    def flush(self) -> None:
-        """Delete everything, and wait until nobody but this client is connected."""
+    def flush(self, connected: int = 1) -> None:
+        """Delete everything, and wait until no more are connected than this client and those that stay."""
         self.client.flushall()
         deadline = time.monotonic() + 2
-        while self.client.info("clients")["connected_clients"] > 1 and time.monotonic() < deadline:
+        while self.client.info("clients")["connected_clients"] > connected and time.monotonic() < deadline:
             time.sleep(0.01)
         self.client.flushall()
 

@@ -49,7 +49,7 @@ def measure(context: Context, row: Row, payload: int) -> Values:
 
 def _cpu(context: Context, wire: Wire, payload: int, batch: int, count: int) -> dict[str, float]:
     calls = rounds(jobs(KEYS, count, payload), batch)
-    context.server.flush()
+    context.server.flush(connected=2)
     used_us = {}
     for phase in PHASES:
         before = context.server.counters().cpu_s
@@ -67,7 +67,7 @@ def _rates(context: Context, wire: Wire, payload: int) -> Values:
     push = [command("RPUSH", "bare", *[job.envelope for job in made[at : at + batch]]) for at in range(0, count, batch)]
     pop = [command("LPOP", "bare", batch)] * len(push)
     pour = partial(_pour, context, wire)
-    context.server.flush()
+    context.server.flush(connected=2)
     seconds = {phase: pour(calls[phase]) for phase in PHASES}
     bare = {"push": pour(push), "pop": pour(pop)}
     return {
