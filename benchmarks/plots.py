@@ -113,6 +113,7 @@ def _bar_panel(axes: Any, panel: Panel, rows: Sequence[tuple[str, Kind, Summary]
     if panel.log:
         axes.set_xscale("log")
         axes.set_xlim(min(medians) / 2, largest * 5)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
     else:
         axes.set_xlim(0, largest * 1.25)
     for place, (_, _, summary) in zip(places, rows, strict=True):
@@ -156,11 +157,11 @@ def _latency_panel(axes: Any, results: Results, figure: str) -> None:
             axes.errorbar(each.median, place, xerr=error, fmt=marker, color=colour, ecolor=INK, elinewidth=1,
                           markersize=9, markeredgewidth=2 if marker == "|" else 0,
                           label=name if place == 0 else None)  # fmt: skip
-        axes.annotate(f"{middle.median:.2g} / {late.median:.2g}", (late.high, place), (8, 0),
+        axes.annotate(f"{_short_ms(middle.median)} / {_short_ms(late.median)}", (late.high, place), (8, 0),
                       textcoords="offset points", va="center", fontsize=8.5)  # fmt: skip
     axes.set_xscale("log")
     largest = max(late.high for _, _, late in rows)
-    axes.set_xlim(min(middle.low for _, middle, _ in rows) / 1.5, largest * 5)
+    axes.set_xlim(min(middle.low for _, middle, _ in rows) / 1.5, largest * 12)
     axes.set_yticks(range(len(rows)), [row.name for row, _, _ in rows])
     for label, (row, _, _) in zip(axes.get_yticklabels(), rows, strict=True):
         if row.kind is Kind.OWN:
@@ -199,14 +200,15 @@ def _growth(results: Results, path: Path) -> bool:
         above.set_title(title, loc="left")
         for each in (above, below):
             each.set_xticks(places, [_short(level) for level in levels])
-            each.set_ylim(bottom=0)
             each.grid(axis="y", linewidth=0.7)
             each.tick_params(length=0)
             each.margins(x=0.12)
         above.yaxis.set_major_formatter("{x:,.0f}")
+    for line in axes:
+        line[0].set_ylim(0, line[0].get_ylim()[1] * 1.1)
     axes[0][0].set_ylabel("process, jobs/s")
     axes[1][0].set_ylabel("claim of 100 jobs, ms")
-    axes[1][2].legend(frameon=False, loc="upper right", fontsize=9)
+    axes[1][2].legend(frameon=False, loc="lower right", fontsize=9)
     figure.savefig(path)
     return True
 
@@ -217,6 +219,10 @@ def _line(axes: Any, places: Sequence[int], summaries: Sequence[Summary | None],
     at = [place for place, _ in have]
     axes.errorbar(at, [each.median for _, each in have], yerr=errors, fmt="o-", color=colour, ecolor=INK,
                   linewidth=2, elinewidth=1, markersize=6, label=label or None)  # fmt: skip
+
+
+def _short_ms(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
 
 
 def _short(count: int) -> str:
