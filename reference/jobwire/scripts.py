@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from .keys import QueueKeys
@@ -48,13 +49,24 @@ class Claimed(NamedTuple):
     envelope: bytes
 
 
-class ClaimReply(NamedTuple):
-    """A claim's reply: times in ms; `taken` if its one job was taken over."""
+class ClaimReply:
+    """A claim's reply: times in ms; `taken` if its one job was taken over; `count` jobs, read when asked for."""
 
-    now: int
-    wait_ms: int
-    taken: bool
-    jobs: list[Claimed]
+    __slots__ = ("_reply", "count", "now", "taken", "wait_ms")
+
+    def __init__(self, reply: list[Any]) -> None:
+        self.now: int = reply[0]
+        self.wait_ms: int = reply[1]
+        self.taken = reply[2] == 1
+        self.count = len(reply) // 5
+        self._reply = reply
+
+    @property
+    def jobs(self) -> list[Claimed]:
+        """The jobs, each read anew at every call."""
+        reply = self._reply
+        ids, tokens = map(bytes.decode, reply[3::5]), map(bytes.decode, reply[4::5])
+        return list(map(Claimed, ids, tokens, reply[5::5], reply[6::5], reply[7::5]))
 
 
 class Settle(NamedTuple):
@@ -100,7 +112,7 @@ def scripts() -> dict[str, Script]:
 
 def enqueue(keys: QueueKeys, jobs: Sequence[Accept], script: str = "enqueue") -> Call:
     """Call enqueue, or `pass` for a hand-over."""
-    return Call(script, (*keys.base, *[keys.result(job.id) for job in jobs]), [part for job in jobs for part in job])
+    return _with_results(script, keys, jobs)
 
 
 def words(reply: list[Any]) -> list[str]:
@@ -115,9 +127,7 @@ def claim(keys: QueueKeys, nonce: str, lease_ms: int, max_jobs: int, rescue: boo
 
 def claimed(reply: list[Any]) -> ClaimReply:
     """Read a claim's reply."""
-    ids, tokens = map(bytes.decode, reply[3::5]), map(bytes.decode, reply[4::5])
-    jobs = list(map(Claimed, ids, tokens, reply[5::5], reply[6::5], reply[7::5]))
-    return ClaimReply(reply[0], reply[1], reply[2] == 1, jobs)
+    return ClaimReply(reply)
 
 
 def extend(keys: QueueKeys, lease_ms: int, jobs: Sequence[tuple[str, str, bytes]]) -> Call:
@@ -127,7 +137,13 @@ def extend(keys: QueueKeys, lease_ms: int, jobs: Sequence[tuple[str, str, bytes]
 
 def settle(keys: QueueKeys, jobs: Sequence[Settle | tuple[str, str, str, bytes, int]]) -> Call:
     """Call settle; per job what Settle names."""
-    return Call("settle", (*keys.base, *[keys.result(job[0]) for job in jobs]), [part for job in jobs for part in job])
+    return _with_results("settle", keys, jobs)
+
+
+def _with_results(script: str, keys: QueueKeys, jobs: Sequence[tuple[str | bytes | int, ...]]) -> Call:
+    """Call a script with the arguments of each job, of which the first is its id, and its result's key."""
+    start = keys.result("")
+    return Call(script, (*keys.base, *[f"{start}{job[0]}" for job in jobs]), list(chain.from_iterable(jobs)))
 
 
 def cancel(keys: QueueKeys, job_id: str, document: bytes, ttl_ms: int) -> Call:

@@ -6,8 +6,8 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .errors import LayoutMismatch, Refused, ScriptRefused, ServerError, Unavailable
 from .scripts import Call, scripts
@@ -179,47 +179,6 @@ class Store:
                 replies[i] = reply
         return replies
 
-    def begin(self, calls: Sequence[Call]) -> Callable[[], list[Any]]:
-        """Send the calls, and return what waits for their replies; otherwise as run_once.
-
-        In a Cluster, where each call can have a node of its own, the replies are waited for at once.
-        """
-        if self._cluster:
-            replies = self.run_once(calls)
-            return lambda: replies
-        from hiredis import pack_command
-
-        pool = self.client.connection_pool
-        connection = pool.get_connection()
-        try:
-            # The client packs each argument in Python first; half of what a worker does between two claims.
-            connection.send_packed_command([pack_command(_command(call)) for call in calls])
-        except BaseException:
-            connection.disconnect()
-            pool.release(connection)
-            raise
-        return lambda: self._finish(calls, connection)
-
-    def _finish(self, calls: Sequence[Call], connection: Any) -> list[Any]:
-        replies: list[Any] = []
-        try:
-            for _ in calls:
-                try:
-                    replies.append(connection.read_response())
-                except _response_error() as error:
-                    replies.append(error)
-        except BaseException:
-            connection.disconnect()
-            raise
-        finally:
-            self.client.connection_pool.release(connection)
-        if any(map(_unknown, replies)):
-            self.load()
-            return [
-                self._send([call])[0] if _unknown(reply) else reply for call, reply in zip(calls, replies, strict=True)
-            ]
-        return replies
-
     def _send(self, calls: Sequence[Call]) -> list[Any]:
         if len(calls) > 1 and not self._cluster:
             pipe = self.client.pipeline(transaction=False)
@@ -274,6 +233,77 @@ class Store:
         if pool is not None:
             pool.disconnect(inuse_connections=True)
         self.client.close()
+
+
+class Packed(NamedTuple):
+    """Calls, and their bytes as they are sent."""
+
+    calls: list[Call]
+    data: bytes
+
+
+class Line:
+    """One connection that its one caller keeps, and sends on without waiting for the replies.
+
+    In a Cluster, where each call can have a node of its own, it waits at once.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._cluster = is_cluster(store.client)
+        self._connection: Any = None
+        self._sent: list[Call] = []
+        self._replies: list[Any] = []
+
+    def pack(self, calls: list[Call]) -> Packed:
+        """Return calls ready to send."""
+        if self._cluster:
+            return Packed(calls, b"")
+        from hiredis import pack_command
+
+        # The client would pack each argument in Python first; half of what a worker does between two claims.
+        return Packed(calls, b"".join([pack_command(_command(call)) for call in calls]))
+
+    def send(self, packs: Sequence[Packed]) -> None:
+        """Send calls; raises what the client raises when the connection is lost."""
+        self._sent = [call for pack in packs for call in pack.calls]
+        if self._cluster:
+            self._replies = self._store.run_once(self._sent)
+            return
+        try:
+            if self._connection is None:
+                self._connection = self._store.client.connection_pool.get_connection()
+            self._connection.send_packed_command([b"".join([pack.data for pack in packs])])
+        except BaseException:
+            self.close()
+            raise
+
+    def receive(self) -> list[Any]:
+        """Wait for the replies to what was sent last, each perhaps an error; otherwise as `send`."""
+        if self._cluster:
+            return self._replies
+        replies: list[Any] = []
+        refusal = _response_error()
+        try:
+            for _ in self._sent:
+                try:
+                    replies.append(self._connection.read_response())
+                except refusal as error:
+                    replies.append(error)
+        except BaseException:
+            self.close()
+            raise
+        for i, reply in enumerate(replies):
+            if isinstance(reply, Exception) and _unknown(reply):
+                replies[i] = self._store.run_once([self._sent[i]])[0]
+        return replies
+
+    def close(self) -> None:
+        """Give up the connection; the next call opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()
+            self._store.client.connection_pool.release(connection)
 
 
 class AsyncStore:

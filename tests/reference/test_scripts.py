@@ -48,13 +48,17 @@ def test_every_script_has_a_call() -> None:
     assert set(scripts.scripts()) == {call.script for _, call in CALLS}
 
 
+def read(claimed: ClaimReply) -> tuple[Any, ...]:
+    return claimed.now, claimed.wait_ms, claimed.taken, claimed.count, claimed.jobs
+
+
 REPLIES: list[tuple[Any, Any]] = [
     (["accepted", "duplicate"], scripts.words([1, b"accepted", b"duplicate"])),
     ([], scripts.words([1])),
-    (ClaimReply(1, 2000, False, []), scripts.claimed([1, 2000, 0])),
+    ((1, 2000, False, 0, []), read(scripts.claimed([1, 2000, 0]))),
     (
-        ClaimReply(1, 0, True, [Claimed("a", "3.n", 2, b"D", b"{}")]),
-        scripts.claimed([1, 0, 1, b"a", b"3.n", 2, b"D", b"{}"]),
+        (1, 0, True, 1, [Claimed("a", "3.n", 2, b"D", b"{}")]),
+        read(scripts.claimed([1, 0, 1, b"a", b"3.n", 2, b"D", b"{}"])),
     ),
     (
         ["a", "b"],

@@ -58,7 +58,7 @@ class Claiming:
         """Take in what a claim said beside its jobs."""
         self._owed.discard(keys.queue)
         self._wait_ms[keys.queue] = claimed.wait_ms
-        if claimed.jobs or claimed.wait_ms == 0:
+        if claimed.count or claimed.wait_ms == 0:
             self._empty.discard(keys.queue)
         else:
             self._empty.add(keys.queue)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .. import scripts
 from ..clock import ServerClock
 from ..errors import LayoutMismatch
 from ..keys import QueueKeys
 from ..scripts import ClaimReply
-from ..store import Store, client_errors, is_passing, translate
+from ..store import Line, Packed, Store, client_errors, is_passing, translate
 from .claiming import Claiming
 from .heartbeat import Heartbeat
 from .settling import Settling, Step
@@ -31,7 +31,6 @@ class _Round(NamedTuple):
 
     steps: list[Step]
     queue: QueueKeys | None
-    finish: Callable[[], list[Any]]
 
 
 class Exchange:
@@ -49,7 +48,8 @@ class Exchange:
         heartbeat: Heartbeat,
         failed: Callable[[], None],
     ) -> None:
-        self._store = store
+        self._line = Line(store)
+        self._prepared: tuple[list[Step], list[Packed]] = ([], [])
         self._clock = clock
         self._claiming = claiming
         self._settling = settling
@@ -64,32 +64,42 @@ class Exchange:
         """Whether a reply is waited for."""
         return self._under_way is not None
 
+    def prepare(self) -> None:
+        """Pack what is to be settled, so that it can be sent as soon as the reply that is on its way has come."""
+        fresh = self._settling.steps()
+        if fresh:
+            steps, packs = self._prepared
+            steps += fresh
+            packs.append(self._line.pack([step.call for step in fresh]))
+
     def send(self, room: int, rescue: bool, armed: bool) -> bool:
         """Send what is to be settled and the next claim, if there is any; return whether there was. [CLAIM-12]"""
         if self.cut_off and not self._reconnected():
             return False
-        steps = self._settling.steps()
+        self.prepare()
+        steps, packs = self._prepared
         queue = self._claiming.next(room, armed)
-        calls = [step.call for step in steps]
         if queue is not None:
-            calls.append(self._claiming.call(queue, room, rescue))
-        if not calls:
+            packs.append(self._line.pack([self._claiming.call(queue, room, rescue)]))
+        if not packs:
             return False
+        self._prepared = ([], [])
         try:
-            self._under_way = _Round(steps, queue, self._store.begin(calls))
+            self._line.send(packs)
         except client_errors() as error:
             self._lost(steps, error)
             return False
+        self._under_way = _Round(steps, queue)
         return True
 
     def receive(self) -> Landed | None:
         """Wait for what is under way, take in what it settled, and return what it claimed. [CALL-5] [CALL-9]"""
         if self._under_way is None:
             return None
-        steps, queue, finish = self._under_way
+        steps, queue = self._under_way
         self._under_way = None
         try:
-            replies = finish()
+            replies = self._line.receive()
         except client_errors() as error:
             self._lost(steps, error)
             return None
@@ -111,7 +121,8 @@ class Exchange:
     def _lost(self, steps: list[Step], error: Exception) -> None:
         log.warning("server not reached, tried again", extra={"error": str(error)})
         self.cut_off = True
-        for step in steps:
+        prepared, self._prepared = self._prepared, ([], [])
+        for step in (*steps, *prepared[0]):
             step.take(None)
         self._failed()
 

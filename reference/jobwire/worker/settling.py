@@ -101,7 +101,12 @@ class Settling:
                 held.resent = True
                 waiting.appendleft((held, ending))
             return
-        for (held, ending), word in zip(part, reply[1:], strict=True):
+        words = reply[1:]
+        if words.count(b"done") == len(part) and not any(ending.verb is Verb.DECIDE for _, ending in part):
+            for held, _ in part:
+                self._forget(held)
+            return
+        for (held, ending), word in zip(part, words, strict=True):
             if word == b"done":
                 if ending.verb == Verb.DECIDE:
                     self._hand_over(held, ending.document)

@@ -20,6 +20,8 @@ STUCK_S = 0.010
 LATE_S = 0.050
 # Jobs shorter than this are worth fetching one batch ahead.
 SHORT_S = 0.000_5
+# How many batches of short jobs that mostly wait are run by threads before the dispatcher tries one again.
+PROBE_EVERY = 64
 
 if TYPE_CHECKING:
     from .loop import LoopRunner
@@ -37,8 +39,11 @@ class Slots:
         self._loop: LoopRunner | None = None
         self._finished = finished
         self._all_plain = all_plain
-        self._batches: dict[Batch, bool] = {}
+        # Each with what it runs on; None is the dispatcher itself.
+        self._batches: dict[Batch, ThreadRunner | LoopRunner | None] = {}
         self._job_s = BATCH_S
+        self._busy = concurrency == 1
+        self._until_probe = 0
         self._batch_size = 1
 
     @property
@@ -60,24 +65,51 @@ class Slots:
         """Whether every slot is taken."""
         return len(self._batches) >= self._concurrency
 
-    def start(self, jobs: list[Held]) -> None:
-        """Run jobs, as evenly as the batch size allows."""
+    def start(self, jobs: list[Held]) -> Batch | None:
+        """Run jobs, as evenly as the batch size allows; return a batch that the caller is to run itself."""
+        here = None
         for is_async in (False, True):
-            kind = [held for held in jobs if held.job.is_async is is_async]
+            kind = [held for held in jobs if held.job.is_async is is_async] if not self._all_plain else jobs
             for first in range(0, len(kind), self._batch_size):
-                self._start(kind[first : first + self._batch_size], is_async)
+                batch = Batch(kind[first : first + self._batch_size], time.monotonic())
+                if is_async:
+                    self._start_async(batch)
+                elif here is None and self._here():
+                    here = batch
+                    self._batches[batch] = None
+                else:
+                    self._batches[batch] = self._threads
+                    self._threads.start(batch, self._concurrency)
+            if self._all_plain:
+                break
+        return here
 
-    def _start(self, jobs: list[Held], is_async: bool) -> None:
-        batch = Batch(jobs, time.monotonic())
-        self._batches[batch] = is_async
-        if is_async:
-            if self._loop is None:
-                from .loop import LoopRunner
+    def run(self, batch: Batch) -> None:
+        """Run a batch that `start` has returned."""
+        began_s = time.thread_time()
+        self._threads.run(batch)
+        batch.cpu_s = time.thread_time() - began_s
 
-                self._loop = LoopRunner(self._judge, self._finished)
-            self._loop.start(batch)
-        else:
-            self._threads.start(batch, self._concurrency)
+    def _here(self) -> bool:
+        """Whether the dispatcher is to run the next batch: of jobs so short that a change of threads costs more.
+
+        Short jobs that mostly wait are better run side by side; which they are shows when one batch runs here.
+        """
+        if not self._all_plain or self._job_s >= SHORT_S or None in self._batches.values():
+            return False
+        self._until_probe -= 1
+        if not self._busy and self._until_probe >= 0:
+            return False
+        self._until_probe = PROBE_EVERY
+        return True
+
+    def _start_async(self, batch: Batch) -> None:
+        if self._loop is None:
+            from .loop import LoopRunner
+
+            self._loop = LoopRunner(self._judge, self._finished)
+        self._batches[batch] = self._loop
+        self._loop.start(batch)
 
     def collect(self, settle: Settler) -> None:
         """Hand on the endings of all jobs that ended and are not settled; of a lost one there is none."""
@@ -89,10 +121,14 @@ class Slots:
 
     def ended(self, batch: Batch) -> None:
         """Free the slot of a batch, and learn from it how large the next may be."""
-        if not self._batches.pop(batch):
+        runner = self._batches.pop(batch)
+        if runner is self._threads:
             self._threads.ended()
         if batch.count:
-            each_s = (time.monotonic() - batch.put_at) / batch.count
+            spent_s = time.monotonic() - batch.put_at
+            if runner is None:
+                self._busy = self._concurrency == 1 or batch.cpu_s > spent_s / 2
+            each_s = spent_s / batch.count
             self._job_s += (each_s - self._job_s) * (0.5 if each_s > self._job_s else 0.2)
             wanted = int(BATCH_S / max(self._job_s, 1e-9))
             self._batch_size = max(1, min(wanted, self._batch_size * 2, LARGEST_BATCH))

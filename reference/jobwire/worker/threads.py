@@ -39,18 +39,22 @@ class ThreadRunner:
         for _ in range(self._threads):
             self._batches.put(None)
 
+    def run(self, batch: Batch) -> None:
+        """Run the jobs of a batch here, from the left, until none is left."""
+        take, done, run, clock = batch.todo.popleft, batch.done.append, self._run, time.monotonic
+        while True:
+            try:
+                held = take()
+            except IndexError:
+                break
+            held.began = clock()
+            batch.current = held
+            done((held, run(held)))
+        batch.current = None
+
     def _work(self) -> None:
         while (batch := self._batches.get()) is not None:
-            take, done = batch.todo.popleft, batch.done.append
-            while True:
-                try:
-                    held = take()
-                except IndexError:
-                    break
-                held.began = time.monotonic()
-                batch.current = held
-                done((held, self._run(held)))
-            batch.current = None
+            self.run(batch)
             self._finished(batch)
 
     def _run(self, held: Held) -> Ending | None:

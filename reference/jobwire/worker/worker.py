@@ -16,6 +16,7 @@ from ..errors import Refused
 from ..keys import QueueKeys, queue_keys
 from ..store import Store, connect, is_passing, pauses, translate
 from .claiming import Claiming
+from .crew import Crew
 from .exchange import Exchange, Landed
 from .heartbeat import Heartbeat
 from .held import Batch, Ending, Held
@@ -82,8 +83,7 @@ class Worker:
             self._ready.set()
             log.info("worker ready", extra={"worker": self.settings.name, "queues": list(self.settings.queues)})
             try:
-                while not self._over():
-                    self._turn()
+                Crew(self._lead, self._slots.run, self._ended_here, self._inbox.put).work(LONGEST_SLEEP_S)
             finally:
                 self.clean = not self._slots.running()
                 self._heartbeat.stop()
@@ -102,9 +102,24 @@ class Worker:
         """Wait up to `timeout` seconds until the worker claims."""
         return self._ready.wait(timeout)
 
+    def _lead(self) -> Batch | None:
+        """Dispatch until there is a batch to run in this thread; None when all is over."""
+        while not self._over():
+            batch = self._turn()
+            if batch is not None:
+                return batch
+        return None
+
+    def _ended_here(self, batch: Batch) -> None:
+        self._slots.collect(self._settle)
+        self._slots.ended(batch)
+
     # One turn: take in what happened, send what follows from it, sleep if nothing does.
 
-    def _turn(self) -> None:
+    def _turn(self) -> Batch | None:
+        if self._exchange.under_way:
+            self._slots.collect(self._settle)
+            self._exchange.prepare()
         landed = self._exchange.receive()
         self._slots.collect(self._settle)
         for held in self._slots.overdue():
@@ -114,22 +129,24 @@ class Worker:
         if self._stops and time.monotonic() >= self._stop_by:
             self._release_running()
         # Sent before the landed jobs are read, so that the server works meanwhile.
-        room = 0 if self._stops else self._slots.room(len(landed.reply.jobs) if landed else 0)
+        room = 0 if self._stops else self._slots.room(landed.reply.count if landed else 0)
         rescue = self._may_rescue() and not (landed and landed.reply.taken)
         sent = self._exchange.send(room, rescue, self._waker.armed or self._stops > 0)
+        here = None
         if landed is not None:
             self._pauses = pauses()
-            self._take_jobs(landed)
-        if sent or landed or self._over():
+            here = self._take_jobs(landed)
+        if here is not None or sent or landed or self._over():
             self._take_in(0)
         else:
             self._take_in(self._sleep_s())
+        return here
 
     def _may_rescue(self) -> bool:
         """Say whether no job that it took over can still harm this worker. [CLAIM-3]"""
         return not any(held.taken_over and not held.lost and not held.handing_over for held in self._held)
 
-    def _take_jobs(self, landed: Landed) -> None:
+    def _take_jobs(self, landed: Landed) -> Batch | None:
         jobs = []
         for claimed in landed.reply.jobs:
             held = Held(landed.keys, claimed, landed.reply.taken, self._heartbeat.poke)
@@ -141,8 +158,7 @@ class Worker:
                 self._settling.release(held)
             else:
                 jobs.append(held)
-        if jobs:
-            self._slots.start(jobs)
+        return self._slots.start(jobs) if jobs else None
 
     def _rest(self) -> None:
         """Back off, and stay open for what runners and signals say meanwhile. [CALL-7]"""
@@ -160,8 +176,7 @@ class Worker:
 
     def _take_event(self, event: Batch | Woken | _Stop) -> None:
         if isinstance(event, Batch):
-            self._slots.collect(self._settle)
-            self._slots.ended(event)
+            self._ended_here(event)
         elif isinstance(event, Woken):
             event.blocker.blocked = False
             self._claiming.woken(event.queue)
