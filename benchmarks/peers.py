@@ -60,7 +60,7 @@ ROWS = (
     Row(
         name=ASYNQ,
         driver="asynq",
-        variant="c50",
+        variant="check1",
         language="Go",
         guess=5_000,
         atomic="one script, which looks for the id",
