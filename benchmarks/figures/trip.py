@@ -6,12 +6,12 @@ import time
 from functools import partial
 
 from ..context import Context
-from ..environments import Broken
 from ..pacing import slowed
 from ..peers import Row
 from ..programs import Asked
 from ..statistics import quantile
 from .kinds import Values
+from .process import process
 
 WARM_UP = 10
 # The load has settled after this time.
@@ -30,9 +30,10 @@ def trip(context: Context, row: Row, payload: int) -> Values:
 
 def load(context: Context, row: Row, payload: int) -> Values:
     """The same while another producer enqueues half of what the worker was seen to process."""
-    wanted = context.pacing.rate(("process", row.name, payload, 1)) / 2
-    if not wanted:
-        raise Broken("no process rate to take the half of")
+    key = ("process", row.name, payload, 1)
+    if not context.pacing.rate(key):
+        process(context, row, payload)
+    wanted = context.pacing.rate(key) / 2
     context.server.flush()
     with context.working(row, payload) as worker:
         context.ask(row, payload, "trip", count=1, warmup=0)
