@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import operations as ops
 from .clock import ServerClock
 from .handles import AsyncHandle, Handle
 from .keys import DEFAULT_NAMESPACE, queue_keys
-from .operations import Listen, Operation, Pause, Send, Session, View
+from .operations import Ahead, Listen, Operation, Pause, Send, Session, View
 from .registry import Registry
-from .steps import Chain, Group, Step, ids_of, keeps_outcome
-from .store import AsyncStore, Store, connect, connect_async, server_url
+from .steps import Chain, Group, Known, Step
+from .store import AsyncStore, Store, Stream, connect, connect_async, server_url
 from .values import Encoding
 from .waiting import AsyncListener, Idle, Listener
 
@@ -61,11 +61,11 @@ class Jobwire(Registry[Handle]):
     def enqueue_many(self, steps: Iterable[Step]) -> list[Handle]:
         """Enqueue many jobs in few round trips; the handles come in the same order."""
         told = self.run(ops.enqueue_many(self._session, steps))
-        return [Handle(self, ids_of(step), [word], keeps_outcome(step)) for step, word in told]
+        return [Handle(self, step, (answer,)) for step, answer in told]
 
     def handle(self, id: str, queue: str = "default") -> Handle:
         """Return a handle of a job that somebody else enqueued."""
-        return Handle(self, [(queue, id)], [], True)
+        return Handle(self, Known(queue, id))
 
     def look(self, ids: Sequence[str], queue: str = "default") -> list[View]:
         """Return what is known of many jobs of one queue, in that order."""
@@ -99,11 +99,11 @@ class Jobwire(Registry[Handle]):
 
     def _enqueue(self, work: Step | Chain | Group) -> Handle:
         words = self.run(ops.enqueue(self._session, work))
-        return Handle(self, ids_of(work), words, keeps_outcome(work))
+        return Handle(self, work, words)
 
     def run(self, operation: Operation[R]) -> R:
         """Drive an operation to its end."""
-        with self._listener() as listener:
+        with self._listener() as listener, closing(Stream(self.store)) as stream:
             answer: Any = None
             while True:
                 try:
@@ -114,6 +114,8 @@ class Jobwire(Registry[Handle]):
                 answer = None
                 if isinstance(request, Send):
                     answer = self.store.run(request.calls)
+                elif isinstance(request, Ahead):
+                    answer = stream.push(request.calls)
                 elif isinstance(request, Listen):
                     listener.listen(request.channels)
                 elif isinstance(request, Pause):
@@ -156,11 +158,11 @@ class AsyncJobwire(Registry[Awaitable[AsyncHandle]]):
     async def enqueue_many(self, steps: Iterable[Step]) -> list[AsyncHandle]:
         """Enqueue many jobs in few round trips; see Jobwire.enqueue_many."""
         told = await self.run(ops.enqueue_many(self._session, steps))
-        return [AsyncHandle(self, ids_of(step), [word], keeps_outcome(step)) for step, word in told]
+        return [AsyncHandle(self, step, (answer,)) for step, answer in told]
 
     def handle(self, id: str, queue: str = "default") -> AsyncHandle:
         """Return a handle of a job that somebody else enqueued."""
-        return AsyncHandle(self, [(queue, id)], [], True)
+        return AsyncHandle(self, Known(queue, id))
 
     async def look(self, ids: Sequence[str], queue: str = "default") -> list[View]:
         """Return what is known of many jobs of one queue, in that order."""
@@ -194,12 +196,13 @@ class AsyncJobwire(Registry[Awaitable[AsyncHandle]]):
 
     async def _enqueue(self, work: Step | Chain | Group) -> AsyncHandle:
         words = await self.run(ops.enqueue(self._session, work))
-        return AsyncHandle(self, ids_of(work), words, keeps_outcome(work))
+        return AsyncHandle(self, work, words)
 
     async def run(self, operation: Operation[R]) -> R:
         """Drive an operation to its end."""
         async with self._listener() as listener:
             answer: Any = None
+            ahead: list[Any] = []
             while True:
                 try:
                     request = operation.send(answer)
@@ -209,6 +212,8 @@ class AsyncJobwire(Registry[Awaitable[AsyncHandle]]):
                 answer = None
                 if isinstance(request, Send):
                     answer = await self.store.run(request.calls)
+                elif isinstance(request, Ahead):
+                    answer, ahead = ahead, await self.store.run(request.calls) if request.calls else []
                 elif isinstance(request, Listen):
                     await listener.listen(request.channels)
                 elif isinstance(request, Pause):

@@ -9,18 +9,26 @@ from . import operations as ops
 from .lifecycle import State
 from .operations import DEFAULT_WAIT_S, View
 from .outcome import Outcome
+from .steps import ids_of, keeps_outcome
 
 if TYPE_CHECKING:
     from .app import AsyncJobwire, Jobwire
+    from .steps import Chain, Group, Known, Step
 
 
 class _Names:
-    """The jobs of a handle: queue and id of each, in the order in which a waiter looks."""
+    """The jobs of a handle; `answers` are the server's to their enqueueing, none where somebody else did that."""
 
-    def __init__(self, targets: Sequence[tuple[str, str]], answers: Sequence[str], keeps: bool) -> None:
-        self.targets = tuple(targets)
+    __slots__ = ("_work", "answers")
+
+    def __init__(self, work: Step | Chain | Group | Known, answers: Sequence[str]) -> None:
+        self._work = work
         self.answers = tuple(answers)
-        self._keeps = keeps
+
+    @property
+    def targets(self) -> list[tuple[str, str]]:
+        """Queue and id of each job, in the order in which a waiter looks."""
+        return ids_of(self._work)
 
     @property
     def queue(self) -> str:
@@ -46,15 +54,17 @@ class _Names:
         return f"<{type(self).__name__} {self.id!r} in {self.queue!r}>"
 
     def _wait(self, app: Any, timeout_s: float) -> ops.Operation[Outcome]:
-        ops.refuse_unkept(self._keeps, self.id)
+        ops.refuse_unkept(keeps_outcome(self._work), self.id)
         return ops.wait(app._session, self.targets, timeout_s, bool(self.answers))
 
 
 class Handle(_Names):
     """One job, or the last of a workflow."""
 
-    def __init__(self, app: Jobwire, targets: Sequence[tuple[str, str]], answers: Sequence[str], keeps: bool) -> None:
-        super().__init__(targets, answers, keeps)
+    __slots__ = ("_app",)
+
+    def __init__(self, app: Jobwire, work: Step | Chain | Group | Known, answers: Sequence[str] = ()) -> None:
+        super().__init__(work, answers)
         self._app = app
 
     def outcome(self, timeout: float = DEFAULT_WAIT_S) -> Outcome:
@@ -95,10 +105,10 @@ class Handle(_Names):
 class AsyncHandle(_Names):
     """One job, or the last of a workflow; see Handle."""
 
-    def __init__(
-        self, app: AsyncJobwire, targets: Sequence[tuple[str, str]], answers: Sequence[str], keeps: bool
-    ) -> None:
-        super().__init__(targets, answers, keeps)
+    __slots__ = ("_app",)
+
+    def __init__(self, app: AsyncJobwire, work: Step | Chain | Group | Known, answers: Sequence[str] = ()) -> None:
+        super().__init__(work, answers)
         self._app = app
 
     async def outcome(self, timeout: float = DEFAULT_WAIT_S) -> Outcome:

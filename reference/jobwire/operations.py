@@ -1,13 +1,14 @@
 """What a client does, without the sending: each operation yields what to send and is sent the replies.
 
-An operation yields a `Send`, and gets the replies of its calls; a `Listen`, to hear the end of jobs; or a
+An operation yields a `Send`, and gets the replies of its calls, or an `Ahead`, and gets those of the one before; a `Listen`, to hear the end of jobs; or a
 `Pause`, to sleep until one is heard or the time is over. `Jobwire` and `AsyncJobwire` drive the same operations.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from . import scripts
@@ -28,7 +29,7 @@ from .keys import QueueKeys, queue_keys
 from .lifecycle import ENDED, State
 from .outcome import Code, ErrorInfo, Outcome, OutcomeState, decode_outcome, write_error
 from .scripts import Call, Look
-from .steps import Chain, Group, Ready, Step, build, needs_clock
+from .steps import Chain, Group, Ready, Step, build, build_step, needs_clock
 from .values import Encoding, decode_object
 
 # How many jobs, and about how many bytes, go into one call. [CALL-3] [CALL-4]
@@ -44,6 +45,12 @@ CANCELLED_TTL_MS = 3_600_000
 
 class Send(NamedTuple):
     """Send these calls and give back their replies."""
+
+    calls: list[Call]
+
+
+class Ahead(NamedTuple):
+    """Send these calls, and give back the replies to those of the Ahead before: an empty list for the first."""
 
     calls: list[Call]
 
@@ -71,7 +78,7 @@ class View(NamedTuple):
 
 
 R = TypeVar("R")
-Operation = Generator[Send | Listen | Pause, Any, R]
+Operation = Generator[Send | Ahead | Listen | Pause, Any, R]
 
 
 class Session(NamedTuple):
@@ -91,66 +98,79 @@ def enqueue(session: Session, work: Step | Chain | Group) -> Operation[list[str]
     if needs_clock(work):
         yield from _tell_time(session)
     ready = build(work, session.encoding, session.clock.now_ms())
-    return (yield from _enqueue(session, ready))
+    parts = _parts(session, ready)
+    replies = yield Send([part.call for part in parts])
+    return _answers(session, ready, parts, replies)
 
 
 def enqueue_many(session: Session, steps: Iterable[Step]) -> Operation[list[tuple[Step, str]]]:
-    """Enqueue steps in batches and return each with its answer."""
+    """Enqueue steps in batches, building each while the server takes in the one before; return each with its answer."""
     told: list[tuple[Step, str]] = []
-    for batch in _batches(session, steps):
-        if any(needs_clock(step) for step, _ in batch):
+    batches: deque[tuple[list[Step], list[Ready], list[_Part]]] = deque()
+
+    def take(replies: list[Any]) -> None:
+        steps, ready, parts = batches.popleft()
+        told.extend(zip(steps, _answers(session, ready, parts, replies), strict=True))
+
+    batch: list[Step] = []
+    ready: list[Ready] = []
+    size = 0
+    for step in steps:
+        if step.options.relative:
             yield from _tell_time(session)
-            batch = [(step, build(step, session.encoding, session.clock.now_ms())[0]) for step, _ in batch]
-        answers = yield from _enqueue(session, [ready for _, ready in batch])
-        told.extend((step, answer) for (step, _), answer in zip(batch, answers, strict=True))
+        built = build_step(step, session.encoding, session.clock.now_ms())
+        batch.append(step)
+        ready.append(built)
+        size += len(built.job.envelope)
+        if len(batch) == ENQUEUE_JOBS or size >= ENQUEUE_BYTES:
+            parts = _parts(session, ready)
+            batches.append((batch, ready, parts))
+            replies = yield Ahead([part.call for part in parts])
+            if len(batches) > 1:
+                take(replies)
+            batch, ready, size = [], [], 0
+    if batches:
+        take((yield Ahead([])))
+    if batch:
+        parts = _parts(session, ready)
+        batches.append((batch, ready, parts))
+        take((yield Send([part.call for part in parts])))
     return told
 
 
-def _batches(session: Session, steps: Iterable[Step]) -> Iterator[list[tuple[Step, Ready]]]:
-    batch: list[tuple[Step, Ready]] = []
-    size = 0
-    for step in steps:
-        ready = build(step, session.encoding, session.clock.now_ms())[0]
-        batch.append((step, ready))
-        size += len(ready.job.envelope)
-        if len(batch) == ENQUEUE_JOBS or size >= ENQUEUE_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+class _Part(NamedTuple):
+    """One call, and which of the jobs that are enqueued together are in it."""
+
+    numbers: Sequence[int]
+    call: Call
 
 
-def _enqueue(session: Session, ready: Sequence[Ready]) -> Operation[list[str]]:
+def _parts(session: Session, ready: Sequence[Ready]) -> list[_Part]:
+    """Return the calls that enqueue these jobs: each for one queue, and none too large. [CALL-3] [CALL-4]"""
     by_queue: dict[str, list[int]] = {}
     for number, each in enumerate(ready):
         by_queue.setdefault(each.queue, []).append(number)
-    parts = [part for numbers in by_queue.values() for part in _parts(ready, numbers)]
-    calls = [
-        scripts.enqueue(session.keys(ready[part[0]].queue), [ready[number].job for number in part]) for part in parts
-    ]
-    replies = yield Send(calls)
+    parts = []
+    for queue, numbers in by_queue.items():
+        first = size = 0
+        for last, number in enumerate(numbers, 1):
+            size += len(ready[number].job.envelope)
+            if last - first == ENQUEUE_JOBS or size >= ENQUEUE_BYTES or last == len(numbers):
+                part = numbers[first:last]
+                parts.append(_Part(part, scripts.enqueue(session.keys(queue), [ready[i].job for i in part])))
+                first, size = last, 0
+    return parts
+
+
+def _answers(session: Session, ready: Sequence[Ready], parts: Sequence[_Part], replies: Sequence[Any]) -> list[str]:
     answers = [""] * len(ready)
-    for numbers, reply in zip(parts, replies, strict=True):
+    for part, reply in zip(parts, replies, strict=True):
         session.clock.tell(reply[0])
-        for number, word in zip(numbers, scripts.words(reply), strict=True):
+        for number, word in zip(part.numbers, scripts.words(reply), strict=True):
             answers[number] = word
             if word == "refused":
                 raise Refused(f"enqueue: the server refused job {ready[number].job.id!r} [PROD-5]")
     return answers
-
-
-def _parts(ready: Sequence[Ready], numbers: Sequence[int]) -> Iterator[list[int]]:
-    """Split the jobs of one queue into calls that are not too large. [CALL-3] [CALL-4]"""
-    part: list[int] = []
-    size = 0
-    for number in numbers:
-        part.append(number)
-        size += len(ready[number].job.envelope)
-        if len(part) == ENQUEUE_JOBS or size >= ENQUEUE_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
 
 
 def _tell_time(session: Session) -> Operation[None]:

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .envelope import DEFAULT_QUEUE, VERSION, Envelope, Join, Retry, convert, write
+from .envelope import DEFAULT_QUEUE, VERSION, Envelope, Join, Retry, check_id, check_queue, convert, write
 from .envelope import Step as StepFields
-from .errors import Refused
+from .errors import Refused, TooLarge
 from .ids import new_id
 from .scripts import Accept
-from .values import Encoding, check_value
+from .values import MAX_BYTES, Encoding, check_value, encode, is_flat
 from .workflow import accept
 
 Instant = int | datetime.datetime
@@ -61,15 +61,14 @@ NO_OPTIONS = Options()
 _BLANK = {"jobwire": VERSION, "id": "-", "type": "-", "queue": "-"}
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One job to be: its type, arguments and options. Its id is fixed from the start."""
 
     type: str
     args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    kwargs: Mapping[str, Any] = msgspec.field(default_factory=dict)
     options: Options = NO_OPTIONS
-    id: str = field(default_factory=new_id)
+    id: str = msgspec.field(default_factory=new_id)
 
     @property
     def queue(self) -> str:
@@ -115,6 +114,33 @@ class Ready(NamedTuple):
     job: Accept
 
 
+class Known(NamedTuple):
+    """A job that somebody else enqueued."""
+
+    queue: str
+    id: str
+
+
+class _Template(NamedTuple):
+    """What the envelopes of one type and its options share.
+
+    `heads` holds their encoded beginning, by how many members of its own a job adds. `options` keeps alive what the
+    template is found by.
+    """
+
+    heads: tuple[bytes, ...]
+    queue: str
+    run_at: int
+    max_attempts: int
+    priority: int
+    options: Options
+
+
+# By type, identity of the options and encoding.
+_templates: dict[tuple[str, int, Encoding], _Template] = {}
+_MOST_TEMPLATES = 1000
+
+
 def make_step(kind: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: Options) -> Step:
     """Return a step, with the id of its options if they name one."""
     if options.id is None:
@@ -122,7 +148,7 @@ def make_step(kind: str, args: Sequence[Any], kwargs: Mapping[str, Any], options
     return Step(kind, tuple(args), dict(kwargs), options, options.id)
 
 
-def keeps_outcome(work: Step | Chain | Group) -> bool:
+def keeps_outcome(work: Step | Chain | Group | Known) -> bool:
     """Whether an outcome will be there to wait for; a later step always keeps one. [RUN-11]"""
     if isinstance(work, Chain) and len(work.steps) == 1:
         return keeps_outcome(work.steps[0])
@@ -137,9 +163,9 @@ def chain_of(steps: Iterable[Step | Chain]) -> Chain:
     return Chain(tuple(flat))
 
 
-def ids_of(work: Step | Chain | Group) -> list[tuple[str, str]]:
+def ids_of(work: Step | Chain | Group | Known) -> list[tuple[str, str]]:
     """Return queue and id of every job of a workflow, in the order in which a waiter looks. [FLOW-16]"""
-    if isinstance(work, Step):
+    if isinstance(work, Step | Known):
         return [(work.queue, work.id)]
     if isinstance(work, Chain):
         return [(step.queue, step.id) for step in work.steps]
@@ -157,13 +183,13 @@ def needs_clock(work: Step | Chain | Group) -> bool:
 def build(work: Step | Chain | Group, encoding: Encoding, now_ms: int) -> list[Ready]:
     """Encode what must be enqueued now; raise Invalid, ValueRefused or TooLarge. [PROD-2]"""
     if isinstance(work, Step):
-        return [_ready(work, encoding, now_ms, (), None)]
+        return [build_step(work, encoding, now_ms)]
     if isinstance(work, Chain):
         return [_ready(work.steps[0], encoding, now_ms, work.steps[1:], None)]
     if not work.members:
         first, *rest = work.then.steps
         if first.options.pass_result is not False:
-            first = replace(first, args=([], *first.args))
+            first = msgspec.structs.replace(first, args=([], *first.args))
         return [_ready(first, encoding, now_ms, rest, None)]
     then = [_later(step, now_ms, None) for step in work.then.steps]
     ready = []
@@ -172,6 +198,54 @@ def build(work: Step | Chain | Group, encoding: Encoding, now_ms: int) -> list[R
         steps = member.steps if isinstance(member, Chain) else (member,)
         ready.append(_ready(steps[0], encoding, now_ms, steps[1:], join))
     return ready
+
+
+def build_step(step: Step, encoding: Encoding, now_ms: int) -> Ready:
+    """Encode one job; raise Invalid, ValueRefused or TooLarge. [PROD-2]"""
+    options, kind = step.options, step.type
+    template = _templates.get((kind, id(options), encoding)) if isinstance(kind, str) else None
+    if template is None:
+        template = _template(kind, options, encoding, now_ms)
+    job_id = check_id(step.id, "id")
+    own: dict[str, Any] = {"id": job_id}
+    if step.args:
+        own["args"] = step.args
+        if not is_flat(step.args):
+            check_value(step.args, "args", 31)
+    if step.kwargs:
+        own["kwargs"] = step.kwargs
+        check_value(step.kwargs, "kwargs", 31)
+    # The first byte of a small map or object is not needed: the template has begun one.
+    data = template.heads[len(own)] + encode(own, encoding, "envelope")[1:]
+    if len(data) > MAX_BYTES:
+        raise TooLarge(f"envelope: expected at most {MAX_BYTES} bytes, got {len(data)} [VAL-10]")
+    return Ready(template.queue, Accept(job_id, data, template.run_at, template.max_attempts, template.priority))
+
+
+def _template(kind: str, options: Options, encoding: Encoding, now_ms: int) -> _Template:
+    queue = DEFAULT_QUEUE if options.queue is None else options.queue
+    check_id(kind, "type")
+    check_queue(queue)
+    envelope = convert({"jobwire": VERSION, "id": "-", "type": kind, "queue": queue, **_given(options, now_ms)})
+    # `to_builtins` makes strings of much that is no value. [VAL-8]
+    check_value(envelope.headers, "headers", 31)
+    shared: dict[str, Any] = {"jobwire": VERSION, **msgspec.to_builtins(envelope)}
+    del shared["id"]
+    data = encode(shared, encoding, "envelope")
+    if encoding is Encoding.JSON:
+        heads = (data[:-1] + b",",) * 4
+    else:
+        # A map of up to 15 members, which is more than there are, tells their number in its first byte.
+        heads = tuple(bytes([data[0] + count]) + data[1:] for count in range(4))
+    made = _Template(
+        heads, queue, envelope.run_at or 0, envelope.policy.max_attempts, envelope.priority, options
+    )
+    if not (options.relative or options.headers or options.retry):
+        if len(_templates) >= _MOST_TEMPLATES:
+            _templates.clear()
+        # What an application could change or what depends on the time is encoded anew for each job.
+        _templates[kind, id(options), encoding] = made
+    return made
 
 
 def _join(group: Group, index: int, then: list[dict[str, Any]]) -> Join:

@@ -6,6 +6,7 @@ import os
 import random
 import re
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -252,8 +253,8 @@ class Line:
         self._store = store
         self._cluster = is_cluster(store.client)
         self._connection: Any = None
-        self._sent: list[Call] = []
-        self._replies: list[Any] = []
+        self._sent: deque[list[Call]] = deque()
+        self._replies: deque[list[Any]] = deque()
 
     def pack(self, calls: list[Call]) -> Packed:
         """Return calls ready to send."""
@@ -265,10 +266,10 @@ class Line:
         return Packed(calls, b"".join([pack_command(_command(call)) for call in calls]))
 
     def send(self, packs: Sequence[Packed]) -> None:
-        """Send calls; raises what the client raises when the connection is lost."""
-        self._sent = [call for pack in packs for call in pack.calls]
+        """Send calls; raises what the client raises when the connection is lost, and drops what was sent before."""
+        calls = [call for pack in packs for call in pack.calls]
         if self._cluster:
-            self._replies = self._store.run_once(self._sent)
+            self._replies.append(self._store.run_once(calls))
             return
         try:
             if self._connection is None:
@@ -277,15 +278,17 @@ class Line:
         except BaseException:
             self.close()
             raise
+        self._sent.append(calls)
 
     def receive(self) -> list[Any]:
-        """Wait for the replies to what was sent last, each perhaps an error; otherwise as `send`."""
+        """Wait for the replies to what was sent first, each perhaps an error; otherwise as `send`."""
         if self._cluster:
-            return self._replies
+            return self._replies.popleft()
+        calls = self._sent.popleft()
         replies: list[Any] = []
         refusal = _response_error()
         try:
-            for _ in self._sent:
+            for _ in calls:
                 try:
                     replies.append(self._connection.read_response())
                 except refusal as error:
@@ -295,15 +298,58 @@ class Line:
             raise
         for i, reply in enumerate(replies):
             if isinstance(reply, Exception) and _unknown(reply):
-                replies[i] = self._store.run_once([self._sent[i]])[0]
+                replies[i] = self._store.run_once([calls[i]])[0]
         return replies
 
     def close(self) -> None:
-        """Give up the connection; the next call opens another."""
+        """Give up the connection, which may owe replies; the next call opens another."""
+        self._sent.clear()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.disconnect()
             self._store.client.connection_pool.release(connection)
+
+    def release(self) -> None:
+        """Give the connection back, for others to use."""
+        if self._sent:
+            self.close()
+        elif self._connection is not None:
+            self._store.client.connection_pool.release(self._connection)
+            self._connection = None
+
+
+class Stream:
+    """Run calls one group after the other, with the next on its way before the replies of the last are read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._line = Line(store)
+        self._calls: list[Call] = []
+        self._sent = False
+
+    def push(self, calls: list[Call]) -> list[Any]:
+        """Send calls, and return the replies to those of the last push; see Store.run. [CALL-7]"""
+        before, was_sent = self._calls, self._sent
+        self._calls, self._sent = calls, False
+        errors = client_errors()
+        try:
+            if calls:
+                self._line.send([self._line.pack(calls)])
+                self._sent = True
+            replies = self._line.receive() if before and was_sent else []
+        except errors:
+            # What the connection still owed is asked for again: a resend changes nothing. [PROD-4]
+            self._sent = False
+            replies = []
+        if before and (not replies or any(isinstance(reply, Exception) for reply in replies)):
+            self._line.close()
+            self._sent = False
+            return self._store.run(before)
+        return replies
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._line.release()
 
 
 class AsyncStore:

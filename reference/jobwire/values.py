@@ -71,6 +71,18 @@ def encode(value: Any, encoding: Encoding, what: str, limit: int = MAX_BYTES) ->
     return data
 
 
+def is_flat(values: Iterable[Any]) -> bool:
+    """Whether all of these are strings, booleans, null or exact integers, so that `check_value` would find nothing."""
+    for value in values:
+        kind = type(value)
+        if kind is int:
+            if not -MAX_INTEGER <= value <= MAX_INTEGER:
+                return False
+        elif not (kind is str or value is None or kind is bool):
+            return False
+    return True
+
+
 def check_value(value: Any, what: str, depth: int = MAX_DEPTH) -> None:
     """Raise ValueRefused unless `value` fits the value model within `depth` levels. [VAL-3] [VAL-5] [VAL-9]"""
     kind = type(value)

@@ -18,6 +18,7 @@ from jobwire import (
 )
 from jobwire import operations as ops
 from jobwire.handles import Handle, strongest
+from jobwire.steps import Known
 from tests.lua.binding import Job, Queue
 from tests.reference.clients import awaited, end, looks
 from tests.reference.documents import ERROR, outcome
@@ -332,4 +333,4 @@ def test_progress_is_what_was_reported_last(both: Any, queue: Queue) -> None:
 
 
 def test_a_handle_shows_its_job() -> None:
-    assert repr(Handle(None, [("q", "a")], [], True)) == "<Handle 'a' in 'q'>"  # type: ignore[arg-type]
+    assert repr(Handle(None, Known("q", "a"))) == "<Handle 'a' in 'q'>"  # type: ignore[arg-type]

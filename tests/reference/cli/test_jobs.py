@@ -62,7 +62,7 @@ def test_delay_counts_from_now(cli: Call, app: Jobwire) -> None:
 
 def test_encoding(cli: Call, app: Jobwire) -> None:
     cli("enqueue", "t", "--id", "a", "--encoding", "msgpack")
-    assert app.store.read("HGET", "jobwire:{default}:jobs", "a").startswith(b"\xde")
+    assert app.store.read("HGET", "jobwire:{default}:jobs", "a").startswith(b"\x84")
 
 
 def test_known_ids(cli: Call, app: Jobwire, work: Work) -> None:
