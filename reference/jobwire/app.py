@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import operations as ops
@@ -55,7 +55,7 @@ class Jobwire(Registry[Handle]):
         if self._store is None:
             with self._lock:
                 if self._store is None:
-                    self._store = Store(self._client or connect(self.url or server_url()))
+                    self._store = Store(self._client or connect(self.url or server_url()), own=self._client is None)
         return self._store
 
     def enqueue_many(self, steps: Iterable[Step]) -> list[Handle]:
@@ -103,31 +103,31 @@ class Jobwire(Registry[Handle]):
 
     def run(self, operation: Operation[R]) -> R:
         """Drive an operation to its end."""
-        with self._listener() as listener, closing(Stream(self.store)) as stream:
-            answer: Any = None
+        answer: Any = None
+        listener: Listener | None = None
+        stream: Stream | None = None
+        try:
             while True:
-                try:
-                    request = operation.send(answer)
-                except StopIteration as stop:
-                    value: R = stop.value
-                    return value
+                request = operation.send(answer)
                 answer = None
                 if isinstance(request, Send):
                     answer = self.store.run(request.calls)
                 elif isinstance(request, Ahead):
+                    stream = stream or Stream(self.store)
                     answer = stream.push(request.calls)
                 elif isinstance(request, Listen):
+                    listener = Listener(self.store.client, self._idle)
                     listener.listen(request.channels)
-                elif isinstance(request, Pause):
+                elif listener is not None:
                     listener.pause(request.seconds)
-
-    @contextmanager
-    def _listener(self) -> Iterator[Listener]:
-        listener = Listener(self.store.client, self._idle)
-        try:
-            yield listener
+        except StopIteration as stop:
+            value: R = stop.value
+            return value
         finally:
-            listener.close()
+            if listener is not None:
+                listener.close()
+            if stream is not None:
+                stream.close()
 
 
 class AsyncJobwire(Registry[Awaitable[AsyncHandle]]):

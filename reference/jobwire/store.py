@@ -8,6 +8,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .errors import LayoutMismatch, Refused, ScriptRefused, ServerError, Unavailable
@@ -24,6 +25,9 @@ URL_VARIABLE = "JOBWIRE_REDIS_URL"
 PATIENCE_S = 10.0
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
+
+# A connection that was used within this time is taken to be open still.
+TRUSTED_S = 1.0
 
 # A server that is silent for longer is taken for gone; well above the longest BLPOP.
 SOCKET_TIMEOUT_S = 10.0
@@ -155,30 +159,58 @@ def pauses() -> Iterator[float]:
 
 
 class Store:
-    """Run calls on one server, synchronously; safe to share between threads."""
+    """Run calls on one server, synchronously; safe to share between threads.
 
-    def __init__(self, client: redis.Redis) -> None:
+    A `client` of the application's own lends its connections call by call; otherwise some stay open in between.
+    """
+
+    def __init__(self, client: redis.Redis, own: bool = False) -> None:
         _check_client(client)
         self.client: Any = client
         self._cluster = is_cluster(client)
+        self._own = own
+        self._lines: list[Line] = []
+        self._pid = os.getpid()
 
     def load(self) -> None:
         """Load every script. [CALL-1]"""
         for script in scripts().values():
             self.client.script_load(script.text)
 
-    def run_once(self, calls: Sequence[Call]) -> list[Any]:
+    def run_once(self, calls: list[Call]) -> list[Any]:
         """Send the calls in one round trip and return each reply, or the error in its place.
 
         Raises what the client raises when the connection is lost.
         """
-        replies = self._send(calls)
-        again = [i for i, reply in enumerate(replies) if _unknown(reply)]
-        if again:
-            self.load()
-            for i, reply in zip(again, self._send([calls[i] for i in again]), strict=True):
-                replies[i] = reply
+        line = self._take_line()
+        line.send([line.pack(calls)])
+        replies = line.receive()
+        if self._own:
+            self._lines.append(line)
+        else:
+            line.release()
         return replies
+
+    def _take_line(self) -> Line:
+        if self._pid != os.getpid():
+            # A fork shares the sockets of its parent, and must not use them.
+            self._lines, self._pid = [], os.getpid()
+        while self._lines:
+            try:
+                line = self._lines.pop()
+            except IndexError:  # another thread was faster
+                break
+            if line.usable():
+                return line
+            line.close()
+        return Line(self)
+
+    def loaded(self, calls: Sequence[Call], replies: list[Any]) -> list[Any]:
+        """Return the replies, with those to scripts that the server had forgotten asked for again. [CALL-2]"""
+        if not any(isinstance(reply, Exception) and _unknown(reply) for reply in replies):
+            return replies
+        self.load()
+        return [self._send([call])[0] if _unknown(reply) else reply for call, reply in zip(calls, replies, strict=True)]
 
     def _send(self, calls: Sequence[Call]) -> list[Any]:
         if len(calls) > 1 and not self._cluster:
@@ -195,7 +227,7 @@ class Store:
                 found.append(error)
         return found
 
-    def run(self, calls: Sequence[Call]) -> list[Any]:
+    def run(self, calls: list[Call]) -> list[Any]:
         """Run the calls, each sent again while that may help; raise a ServerError. [CALL-7]"""
         give_up = time.monotonic() + PATIENCE_S
         pause = pauses()
@@ -230,6 +262,7 @@ class Store:
 
     def close(self) -> None:
         """Close all connections, also those that a thread is blocked on."""
+        self._lines.clear()
         pool = getattr(self.client, "connection_pool", None)
         if pool is not None:
             pool.disconnect(inuse_connections=True)
@@ -255,6 +288,9 @@ class Line:
         self._connection: Any = None
         self._sent: deque[list[Call]] = deque()
         self._replies: deque[list[Any]] = deque()
+        self._used_at = 0.0
+        self.forgot = True
+        """Whether the server may not know the scripts: nothing was asked yet, or it did not the last time."""
 
     def pack(self, calls: list[Call]) -> Packed:
         """Return calls ready to send."""
@@ -269,7 +305,7 @@ class Line:
         """Send calls; raises what the client raises when the connection is lost, and drops what was sent before."""
         calls = [call for pack in packs for call in pack.calls]
         if self._cluster:
-            self._replies.append(self._store.run_once(calls))
+            self._replies.append(self._store.loaded(calls, self._store._send(calls)))
             return
         try:
             if self._connection is None:
@@ -296,10 +332,24 @@ class Line:
         except BaseException:
             self.close()
             raise
-        for i, reply in enumerate(replies):
-            if isinstance(reply, Exception) and _unknown(reply):
-                replies[i] = self._store.run_once([calls[i]])[0]
-        return replies
+        self._used_at = time.monotonic()
+        whole = self._store.loaded(calls, replies)
+        self.forgot = whole is not replies
+        return whole
+
+    @property
+    def owes(self) -> bool:
+        """Whether replies are still to be received."""
+        return bool(self._sent or self._replies)
+
+    def usable(self) -> bool:
+        """Whether the server has not hung up on a line that was not used for a while."""
+        if self._cluster or self._connection is None or time.monotonic() - self._used_at < TRUSTED_S:
+            return True
+        try:
+            return not self._connection.can_read(timeout=0)
+        except Exception:  # whatever the client raises
+            return False
 
     def close(self) -> None:
         """Give up the connection, which may owe replies; the next call opens another."""
@@ -325,25 +375,26 @@ class Stream:
         self._store = store
         self._line = Line(store)
         self._calls: list[Call] = []
-        self._sent = False
 
     def push(self, calls: list[Call]) -> list[Any]:
         """Send calls, and return the replies to those of the last push; see Store.run. [CALL-7]"""
-        before, was_sent = self._calls, self._sent
-        self._calls, self._sent = calls, False
-        errors = client_errors()
+        before, self._calls = self._calls, calls
+        replies: list[Any] = []
+        line = self._line
         try:
+            # Where the server did not know the scripts, what is sent after what it refused would overtake it.
+            if line.owes and line.forgot:
+                replies = line.receive()
+            owes = line.owes
             if calls:
-                self._line.send([self._line.pack(calls)])
-                self._sent = True
-            replies = self._line.receive() if before and was_sent else []
-        except errors:
+                line.send([line.pack(calls)])
+            if owes:
+                replies = line.receive()
+        except client_errors():
             # What the connection still owed is asked for again: a resend changes nothing. [PROD-4]
-            self._sent = False
-            replies = []
+            line.close()
         if before and (not replies or any(isinstance(reply, Exception) for reply in replies)):
-            self._line.close()
-            self._sent = False
+            line.close()
             return self._store.run(before)
         return replies
 
@@ -414,6 +465,7 @@ class AsyncStore:
         await self.client.aclose()
 
 
+@cache
 def client_errors() -> tuple[type[Exception], ...]:
     """Return what the client raises when the server or the way to it is at fault."""
     import redis.exceptions as failures
@@ -421,6 +473,7 @@ def client_errors() -> tuple[type[Exception], ...]:
     return (failures.RedisError, failures.RedisClusterException, OSError)
 
 
+@cache
 def _response_error() -> type[Exception]:
     import redis.exceptions as failures
 
