@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -205,6 +206,12 @@ class Store:
             line.close()
         return Line(self)
 
+    def line_to(self, key: str) -> Line:
+        """Return a line to the server that has this key."""
+        if self._cluster:
+            return Line(Store(self.client.get_redis_connection(self.client.get_node_from_key(key))))
+        return Line(self)
+
     def loaded(self, calls: Sequence[Call], replies: list[Any]) -> list[Any]:
         """Return the replies, with those to scripts that the server had forgotten asked for again. [CALL-2]"""
         if not any(isinstance(reply, Exception) and _unknown(reply) for reply in replies):
@@ -276,6 +283,10 @@ class Packed(NamedTuple):
     data: bytes
 
 
+# Stands for a BLPOP where calls are counted.
+_BLPOP = Call("BLPOP", (), ())
+
+
 class Line:
     """One connection that its one caller keeps, and sends on without waiting for the replies.
 
@@ -315,6 +326,33 @@ class Line:
             self.close()
             raise
         self._sent.append(calls)
+
+    def block(self, names: Sequence[str], wait_ms: int, claim: Call | None) -> None:
+        """Send a BLPOP on these lists, and a claim that the server runs when that ends; otherwise as `send`."""
+        from hiredis import pack_command
+
+        packs = [Packed([_BLPOP], pack_command(("BLPOP", *names, f"{wait_ms / 1000:.3f}")))]
+        self.send(packs if claim is None else [*packs, self.pack([claim])])
+
+    @property
+    def socket(self) -> int | None:
+        """The file descriptor that can be polled for replies."""
+        socket = getattr(self._connection, "_sock", None)
+        return socket.fileno() if socket is not None else None
+
+    def hang_up(self) -> bool:
+        """Say that nothing more will be sent: the server drops what it has not run; return whether that was possible.
+
+        What it has run is still answered.
+        """
+        import socket
+
+        found = getattr(self._connection, "_sock", None)
+        if type(found) is not socket.socket:
+            return False  # TLS would not let the answer be read
+        with contextlib.suppress(OSError):
+            found.shutdown(socket.SHUT_WR)
+        return True
 
     def receive(self) -> list[Any]:
         """Wait for the replies to what was sent first, each perhaps an error; otherwise as `send`."""

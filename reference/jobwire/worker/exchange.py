@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import scripts
 from ..clock import ServerClock
@@ -111,11 +111,16 @@ class Exchange:
             step.take(reply)
         landed = None
         if queue is not None and not isinstance(replies[-1], Exception):
-            landed = Landed(queue, scripts.claimed(replies[-1]))
-            self._clock.tell(landed.reply.now)
-            self._claiming.told(*landed)
+            landed = self.landed(queue, replies[-1])
         if refused:
             self._failed()
+        return landed
+
+    def landed(self, queue: QueueKeys, reply: list[Any]) -> Landed:
+        """Take in a claim's reply."""
+        landed = Landed(queue, scripts.claimed(reply))
+        self._clock.tell(landed.reply.now)
+        self._claiming.told(*landed)
         return landed
 
     def _lost(self, steps: list[Step], error: Exception) -> None:

@@ -1,92 +1,119 @@
-"""Block on the wake lists of idle queues. [CLAIM-7]"""
+"""Block on the wake lists of idle queues, and claim in the same breath. [CLAIM-7]"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
-from queue import SimpleQueue
-from typing import NamedTuple
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from ..keys import QueueKeys, queue_of
-from ..store import Store, is_cluster
+from ..scripts import Call
+from ..store import SOCKET_TIMEOUT_S, Line, Store, client_errors, is_cluster
 
-# A script never says to wait longer than 2000 ms.
-LONGEST_WAIT_S = 2.5
+# How long a wait that was called off may take to say whether it claimed something just before.
+LAST_WORD_S = 1.0
 
 
 class Woken(NamedTuple):
-    """A blocked wait has ended; `queue` is the one whose token was taken, if one was."""
+    """A blocked wait has ended: the queue whose token was taken, if one was, and the claim's reply, if one followed."""
 
     queue: str | None
-    blocker: _Blocker
+    reply: list[Any] | None
 
 
 class _Blocker:
-    """One thread that blocks on some lists whenever it is told to.
+    """One connection that blocks on some lists whenever it is told to."""
 
-    `blocked` belongs to the dispatcher: it is true from its order until it has taken in the Woken, so that it never
-    gives a second order in between.
-    """
-
-    def __init__(self, store: Store, names: list[str], woken: Callable[[Woken], None]) -> None:
-        self.blocked = False
+    def __init__(self, store: Store, names: list[str]) -> None:
         self._store = store
         self._names = names
-        self._woken = woken
-        self._orders: SimpleQueue[int | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="jobwire-wake", daemon=True)
+        self._line: Line | None = None
+        self._until = 0.0
+        self.blocked = False
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def arm(self, wait_ms: int | None) -> None:
+    def arm(self, wait_ms: int, claim: Call | None) -> None:
         self.blocked = True
-        self._orders.put(wait_ms)
+        self._until = time.monotonic() + wait_ms / 1000 + SOCKET_TIMEOUT_S
+        try:
+            if self._line is None:
+                self._line = self._store.line_to(self._names[0])
+            self._line.block(self._names, wait_ms, claim)
+        except client_errors():
+            # The dispatcher claims after every wait and meets the same trouble.
+            self._until = 0.0
 
-    def join(self) -> None:
-        self._thread.join(LONGEST_WAIT_S)
+    @property
+    def socket(self) -> int | None:
+        return self._line.socket if self._line is not None and self.blocked else None
 
-    def _work(self) -> None:
-        while (wait_ms := self._orders.get()) is not None:
-            queue = None
-            try:
-                taken = self._store.client.execute_command("BLPOP", *self._names, f"{wait_ms / 1000:.3f}")
-                queue = queue_of(taken[0].decode()) if taken else None
-            except Exception:  # the dispatcher claims after every wait and meets the same trouble
-                queue = None
-            self._woken(Woken(queue, self))
+    @property
+    def overdue(self) -> bool:
+        return self.blocked and time.monotonic() >= self._until
+
+    def take(self) -> Woken:
+        """Read what ended the wait; nothing where that took too long or the connection is lost."""
+        self.blocked = False
+        queue, reply = None, None
+        try:
+            if self._line is not None and self._line.owes and time.monotonic() < self._until:
+                taken, *claimed = self._line.receive()
+                queue = queue_of(taken[0].decode()) if isinstance(taken, list) else None
+                reply = claimed[0] if claimed and isinstance(claimed[0], list) else None
+            else:
+                self.close()
+        except client_errors():
+            self.close()
+        return Woken(queue, reply)
+
+    def call_off(self) -> None:
+        if self.blocked and self._line is not None and self._line.hang_up():
+            self._until = min(self._until, time.monotonic() + LAST_WORD_S)
+
+    def close(self) -> None:
+        if self._line is not None:
+            self._line.close()
+        self._line = None
 
 
 class Waker:
-    """One thread that blocks for all queues, or in a Cluster one for each. [CLAIM-8]"""
+    """One connection that blocks for all queues, or in a Cluster one for each. [CLAIM-8]"""
 
-    def __init__(self, store: Store, queues: Sequence[QueueKeys], woken: Callable[[Woken], None]) -> None:
+    def __init__(self, store: Store, queues: Sequence[QueueKeys]) -> None:
         names = [keys["wake"] for keys in queues]
         lists = [[name] for name in names] if is_cluster(store.client) else [names]
-        self._blockers = [_Blocker(store, each, woken) for each in lists]
+        self._blockers = [_Blocker(store, each) for each in lists]
 
     @property
     def armed(self) -> bool:
         """Whether every list is blocked on already."""
         return all(blocker.blocked for blocker in self._blockers)
 
-    def start(self) -> None:
-        """Begin to serve."""
-        for blocker in self._blockers:
-            blocker.start()
+    @property
+    def blocks(self) -> bool:
+        """Whether any wait has not ended."""
+        return any(blocker.blocked for blocker in self._blockers)
 
-    def arm(self, wait_ms: int) -> None:
-        """Block for up to `wait_ms` on what is not blocked on, and report each end."""
+    @property
+    def sockets(self) -> list[int]:
+        """The sockets on which an end of a wait would be told."""
+        return [socket for blocker in self._blockers if (socket := blocker.socket) is not None]
+
+    def arm(self, wait_ms: int, claim: Call | None) -> None:
+        """Block for up to `wait_ms` on what is not blocked on; the server runs the claim as soon as a wait ends."""
         for blocker in self._blockers:
             if not blocker.blocked:
-                blocker.arm(wait_ms)
+                blocker.arm(wait_ms, claim)
 
-    def stop(self) -> None:
-        """Serve no more; a wait that still blocks ends by itself or with its connection."""
-        for blocker in self._blockers:
-            blocker.arm(None)
+    def take(self, ready: Sequence[int]) -> list[Woken]:
+        """Return how the waits on these sockets, and those that took too long, ended."""
+        return [blocker.take() for blocker in self._blockers if blocker.overdue or blocker.socket in ready]
 
-    def join(self) -> None:
-        """Wait until nothing blocks any more."""
+    def call_off(self) -> None:
+        """End the waits soon; what one has claimed by then is still told."""
         for blocker in self._blockers:
-            blocker.join()
+            blocker.call_off()
+
+    def close(self) -> None:
+        """Close the connections."""
+        for blocker in self._blockers:
+            blocker.close()

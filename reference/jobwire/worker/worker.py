@@ -6,25 +6,27 @@ import logging
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from ..clock import ServerClock
 from ..errors import Refused
 from ..keys import QueueKeys, queue_keys
+from ..scripts import Call
 from ..store import Store, connect, is_passing, pauses, translate
 from .claiming import Claiming
 from .crew import Crew
 from .exchange import Exchange, Landed
 from .heartbeat import Heartbeat
 from .held import Batch, Ending, Held
+from .inbox import Inbox
 from .judge import Judge
 from .settings import WorkerSettings
 from .settling import Settling
 from .slots import Slots
-from .waker import Waker, Woken
+from .waker import Waker
 
 if TYPE_CHECKING:
     from ..registry import Registry
@@ -52,7 +54,8 @@ class Worker:
         self._store = _store_of(app)
         self._owns_store = getattr(app, "url", None) is not None
         self._clock = ServerClock()
-        self._inbox: SimpleQueue[Batch | Woken | _Stop] = SimpleQueue()
+        self._inbox: Inbox[Batch | _Stop] = Inbox()
+        self._landed: deque[Landed] = deque()
         self._held: dict[Held, None] = {}
         settings = self.settings
         self._queues = [queue_keys(app.namespace, queue) for queue in settings.queues]
@@ -64,7 +67,7 @@ class Worker:
         self._heartbeat = Heartbeat(
             self._store, self._clock, settings.lease_ms, lambda: list(self._held), self._told_by_heartbeat
         )
-        self._waker = Waker(self._store, self._queues, self._inbox.put)
+        self._waker = Waker(self._store, self._queues)
         self._claiming = Claiming(self._queues, settings.lease_ms)
         self._exchange = Exchange(self._store, self._clock, self._claiming, self._settling, self._heartbeat, self._rest)
         self._stops = 0
@@ -79,7 +82,6 @@ class Worker:
         with _signals(self.stop) if signals else nullcontext():
             self._connect()
             self._heartbeat.start()
-            self._waker.start()
             self._ready.set()
             log.info("worker ready", extra={"worker": self.settings.name, "queues": list(self.settings.queues)})
             try:
@@ -87,11 +89,11 @@ class Worker:
             finally:
                 self.clean = not self._slots.running()
                 self._heartbeat.stop()
-                self._waker.stop()
                 self._slots.stop()
+                self._waker.close()
+                self._inbox.close()
                 if self._owns_store:
                     self._store.close()
-                self._waker.join()
             log.info("worker stopped", extra={"worker": self.settings.name})
 
     def stop(self) -> None:
@@ -120,7 +122,7 @@ class Worker:
         if self._exchange.under_way:
             self._slots.collect(self._settle)
             self._exchange.prepare()
-        landed = self._exchange.receive()
+        landed = self._landed.popleft() if self._landed else self._exchange.receive()
         self._slots.collect(self._settle)
         for held in self._slots.overdue():
             self._settling.add(held, self._judge.timed_out(held))
@@ -128,10 +130,12 @@ class Worker:
         self._give_back(self._slots.take_back(everything=self._stops > 0))
         if self._stops and time.monotonic() >= self._stop_by:
             self._release_running()
-        # Sent before the landed jobs are read, so that the server works meanwhile.
-        room = 0 if self._stops else self._slots.room(landed.reply.count if landed else 0)
-        rescue = self._may_rescue() and not (landed and landed.reply.taken)
-        sent = self._exchange.send(room, rescue, self._waker.armed or self._stops > 0)
+        sent = False
+        if not self._exchange.under_way:
+            # Sent before the landed jobs are read, so that the server works meanwhile.
+            room = 0 if self._stops else self._slots.room(landed.reply.count if landed else 0)
+            rescue = self._may_rescue() and not (landed and landed.reply.taken)
+            sent = self._exchange.send(room, rescue, self._waker.armed or self._stops > 0)
         here = None
         if landed is not None:
             self._pauses = pauses()
@@ -165,23 +169,22 @@ class Worker:
         self._take_in(next(self._pauses))
 
     def _take_in(self, seconds: float) -> None:
-        """Take in events: wait for the first up to `seconds`, then take all that are there."""
-        try:
-            event = self._inbox.get(timeout=seconds) if seconds != 0 else self._inbox.get_nowait()
-            while True:
-                self._take_event(event)
-                event = self._inbox.get_nowait()
-        except Empty:
-            return
+        """Take in events and what ended a wait; sleep up to `seconds` until there is one."""
+        waker = self._waker
+        ready = self._inbox.wait(seconds, waker.sockets) if seconds > 0 or waker.blocks else []
+        for event in self._inbox.take():
+            self._take_event(event)
+        for woken in waker.take(ready) if waker.blocks else ():
+            self._claiming.woken(woken.queue)
+            if woken.reply is not None:
+                self._landed.append(self._exchange.landed(self._queues[0], woken.reply))
 
-    def _take_event(self, event: Batch | Woken | _Stop) -> None:
+    def _take_event(self, event: Batch | _Stop) -> None:
         if isinstance(event, Batch):
             self._ended_here(event)
-        elif isinstance(event, Woken):
-            event.blocker.blocked = False
-            self._claiming.woken(event.queue)
         else:
             self._stops += 1
+            self._waker.call_off()
             grace_s = self.settings.grace_ms / 1000 if self._stops == 1 else 0.0
             self._stop_by = time.monotonic() + grace_s
             log.info("worker stopping", extra={"worker": self.settings.name, "grace_s": grace_s})
@@ -199,8 +202,14 @@ class Worker:
             if not self._waker.armed:
                 if wait_ms == 0:
                     return 0
-                self._waker.arm(wait_ms)
+                self._waker.arm(wait_ms, self._blocked_claim())
         return min(sleeps)
+
+    def _blocked_claim(self) -> Call | None:
+        """Return the claim that follows a blocked wait; of several queues, another could come first. [CLAIM-5]"""
+        if len(self._queues) > 1:
+            return None
+        return self._claiming.call(self._queues[0], self._slots.room(), self._may_rescue())
 
     def _settle(self, held: Held, ending: Ending | None) -> None:
         if ending is None:
@@ -220,10 +229,12 @@ class Worker:
         self._give_back(self._slots.running())
 
     def _over(self) -> bool:
-        if self._exchange.under_way:
+        if self._exchange.under_way or self._landed:
             return False
         if self._stops:
             late = time.monotonic() >= self._stop_by
+            if self._waker.blocks and not late:
+                return False
             waits = self._settling.pending and not (late and self._exchange.cut_off)
             return not waits and (not self._held or (late and not self._slots.running()))
         if self.settings.burst:
