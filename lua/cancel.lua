@@ -51,5 +51,5 @@ redis.call('ZREM', SCHEDULED, id)
 for _, hash in ipairs({ JOBS, RECORD, OUTCOMES, PROGRESS }) do redis.call('HDEL', hash, id) end
 if ttl_ms > 0 then redis.call('SET', KEYS[11], document, 'PX', string.format('%.0f', ttl_ms)) end
 -- pcall: a user without channel rights must not stop a write that has begun.
-redis.pcall('SPUBLISH', KEYS[11], id)
+redis.pcall('SPUBLISH', KEYS[11], document)
 return { now, 'cancelled' }

@@ -92,6 +92,7 @@ local function end_failed()
   redis.call('ZADD', FAILED, unpack(failed_scores))
   redis.call('HSET', RECORD, unpack(failed_records))
   if #failed_outcomes > 0 then redis.call('HSET', OUTCOMES, unpack(failed_outcomes)) end
+  local told = redis.call('HMGET', OUTCOMES, unpack(failed_ids))
   redis.call('HDEL', PROGRESS, unpack(failed_ids))
   local keep_ms = tonumber(control[4] or '') or 604800000
   local old = redis.call('ZRANGE', FAILED, '-inf', format(DIGITS, now - keep_ms),
@@ -101,7 +102,7 @@ local function end_failed()
     for _, hash in ipairs({ JOBS, RECORD, OUTCOMES, PROGRESS }) do redis.call('HDEL', hash, unpack(old)) end
   end
   -- pcall: a user without channel rights must not stop a write that has begun.
-  for _, id in ipairs(failed_ids) do redis.pcall('SPUBLISH', PREFIX .. 'result:' .. id, id) end
+  for i, id in ipairs(failed_ids) do redis.pcall('SPUBLISH', PREFIX .. 'result:' .. id, told[i] or '') end
 end
 
 local due = redis.call('ZRANGE', SCHEDULED, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '64')

@@ -190,5 +190,5 @@ if arm and control[2] ~= '1' and not (max_active and redis.call('ZCARD', ACTIVE)
   redis.call('LPUSH', WAKE, '1')
 end
 -- pcall: a user without channel rights must not stop a write that has begun.
-for _, i in ipairs(told) do redis.pcall('SPUBLISH', KEYS[10 + i], ids[i]) end
+for _, i in ipairs(told) do redis.pcall('SPUBLISH', KEYS[10 + i], argv[i * 5 - 1]) end
 return reply

@@ -14,9 +14,9 @@ from .keys import DEFAULT_NAMESPACE, queue_keys
 from .operations import Ahead, Listen, Operation, Pause, Send, Session, View
 from .registry import Registry
 from .steps import Chain, Group, Known, Step
-from .store import AsyncStore, Store, Stream, connect, connect_async, server_url
+from .store import AsyncStore, Store, Stream, connect, connect_async, is_cluster, server_url
 from .values import Encoding
-from .waiting import AsyncListener, Idle, Listener
+from .waiting import AsyncListener, ClusterListener, Idle, Listener, hang_up
 
 if TYPE_CHECKING:
     import redis
@@ -85,8 +85,8 @@ class Jobwire(Registry[Handle]):
 
     def close(self) -> None:
         """Close all connections."""
-        while (pubsub := self._idle.take()) is not None:
-            pubsub.close()
+        while (kept := self._idle.take()) is not None:
+            hang_up(self.store.client, kept)
         if self._store is not None:
             self._store.close()
             self._store = None
@@ -104,7 +104,7 @@ class Jobwire(Registry[Handle]):
     def run(self, operation: Operation[R]) -> R:
         """Drive an operation to its end."""
         answer: Any = None
-        listener: Listener | None = None
+        listener: Listener | ClusterListener | None = None
         stream: Stream | None = None
         try:
             while True:
@@ -116,10 +116,11 @@ class Jobwire(Registry[Handle]):
                     stream = stream or Stream(self.store)
                     answer = stream.push(request.calls)
                 elif isinstance(request, Listen):
-                    listener = Listener(self.store.client, self._idle)
+                    kind = ClusterListener if is_cluster(self.store.client) else Listener
+                    listener = kind(self.store.client, self._idle)
                     listener.listen(request.channels)
                 elif listener is not None:
-                    listener.pause(request.seconds)
+                    answer = listener.pause(request.seconds)
         except StopIteration as stop:
             value: R = stop.value
             return value
@@ -217,7 +218,7 @@ class AsyncJobwire(Registry[Awaitable[AsyncHandle]]):
                 elif isinstance(request, Listen):
                     await listener.listen(request.channels)
                 elif isinstance(request, Pause):
-                    await listener.pause(request.seconds)
+                    answer = await listener.pause(request.seconds)
 
     @asynccontextmanager
     async def _listener(self) -> AsyncIterator[AsyncListener]:

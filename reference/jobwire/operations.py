@@ -62,7 +62,7 @@ class Listen(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """Sleep until a channel says something, at most so many seconds."""
+    """Sleep until a channel says something, at most so many seconds, and give back what it said, if it did."""
 
     seconds: float
 
@@ -241,7 +241,19 @@ def wait(session: Session, targets: Sequence[tuple[str, str]], timeout_s: float,
         left = give_up - time.monotonic()
         if left <= 0:
             raise WaitTimeout(f"job {targets[-1][1]!r}: expected an outcome within {timeout_s} s, got none [WAIT-3]")
-        yield Pause(min(left, LOOK_AGAIN_S))
+        said = yield Pause(min(left, LOOK_AGAIN_S))
+        outcome = _told(said) if said and len(targets) == 1 else None
+        if outcome is not None:
+            return outcome
+
+
+def _told(said: bytes) -> Outcome | None:
+    """Read what a channel said; None for what is no end of a job, where a look will tell more."""
+    try:
+        outcome = decode_outcome(said)
+    except Rejected:
+        return None
+    return None if outcome.state is OutcomeState.RETRYING else outcome
 
 
 def judge(views: Sequence[View]) -> Outcome | None:

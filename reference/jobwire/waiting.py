@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from .store import is_cluster
+
 # Pauses without a subscription, where every look is a poll.
 FIRST_POLL_S = 0.01
 
@@ -56,8 +58,8 @@ class _Confirmations:
         return not self._missing
 
 
-def _heard(message: dict[str, Any] | None) -> bool:
-    return message is not None and message["type"] == "smessage"
+def _heard(message: dict[str, Any] | None) -> bytes | None:
+    return message["data"] if message is not None and message["type"] == "smessage" else None
 
 
 async def _sleep(seconds: float) -> None:
@@ -67,7 +69,89 @@ async def _sleep(seconds: float) -> None:
 
 
 class Listener:
-    """Hear the end of some jobs, from a pool of subscription connections."""
+    """Hear the end of some jobs, on a connection of its own."""
+
+    def __init__(self, client: Any, idle: Idle) -> None:
+        self._client = client
+        self._idle = idle
+        self._connection: Any = None
+        self._channels: list[bytes] = []
+        self._poll_s = FIRST_POLL_S
+
+    def listen(self, channels: Sequence[str]) -> None:
+        """Subscribe, and return once the server has confirmed; without the right to, poll. [WAIT-2]"""
+        self._channels = [channel.encode() for channel in channels]
+        # A kept connection can have been closed by the server; a new one that fails is given up.
+        for kept in (True, False):
+            connection = self._idle.take() if kept else None
+            if kept and connection is None:
+                continue
+            try:
+                self._connection = connection or self._client.connection_pool.get_connection()
+                self._send("SSUBSCRIBE")
+                missing = set(self._channels)
+                while missing:
+                    kind, channel, _ = self._connection.read_response(push_request=True)
+                    if kind == b"ssubscribe":
+                        missing.discard(channel)
+                return
+            except Exception:  # whatever the client raises, looking once a second still works
+                self._drop()
+
+    def pause(self, seconds: float) -> bytes | None:
+        """Sleep until a channel says something, at most `seconds`, and return what it said."""
+        if self._connection is None:
+            self._poll_s = min(self._poll_s * 2, seconds)
+            time.sleep(self._poll_s)
+            return None
+        until = time.monotonic() + seconds
+        try:
+            while (left := until - time.monotonic()) > 0 and self._connection.can_read(timeout=left):
+                kind, channel, said = self._connection.read_response(push_request=True)
+                # What else comes is of an earlier wait.
+                if kind == b"smessage" and channel in self._channels:
+                    document: bytes = said
+                    return document
+        except Exception:  # a lost connection: look, and listen anew
+            self._drop()
+            self.listen([channel.decode() for channel in self._channels])
+        return None
+
+    def close(self) -> None:
+        """Unsubscribe and give the connection back."""
+        if self._connection is None:
+            return
+        try:
+            self._send("SUNSUBSCRIBE")
+        except Exception:  # the connection is gone, and its subscriptions with it
+            self._drop()
+            return
+        if not self._idle.give(self._connection):
+            self._drop()
+        self._connection = None
+
+    def _send(self, command: str) -> None:
+        from hiredis import pack_command
+
+        self._connection.send_packed_command([pack_command((command, *self._channels))])
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            hang_up(self._client, connection)
+
+
+def hang_up(client: Any, kept: Any) -> None:
+    """Close what a wait has used: a connection, or in a Cluster a subscriber."""
+    if is_cluster(client):
+        kept.close()
+    else:
+        kept.disconnect()
+        client.connection_pool.release(kept)
+
+
+class ClusterListener:
+    """Hear the end of some jobs from several nodes; see Listener."""
 
     def __init__(self, client: Any, idle: Idle) -> None:
         self._client = client
@@ -89,24 +173,26 @@ class Listener:
         except Exception:  # whatever the client raises, looking once a second still works
             self._drop()
 
-    def pause(self, seconds: float) -> None:
-        """Sleep until a channel says something, at most `seconds`."""
+    def pause(self, seconds: float) -> bytes | None:
+        """Sleep until a channel says something, at most `seconds`, and return what it said."""
         until = time.monotonic() + seconds
         if self._pubsub is None:
             self._poll_s = min(self._poll_s * 2, seconds)
             time.sleep(self._poll_s)
-            return
+            return None
         try:
             while (left := until - time.monotonic()) > 0:
                 began = time.monotonic()
-                if _heard(self._pubsub.get_sharded_message(timeout=left)):
-                    return
+                said = _heard(self._pubsub.get_sharded_message(timeout=left))
+                if said is not None:
+                    return said
                 # A Cluster's subscriber asks one node a call, and some answer at once.
                 if time.monotonic() - began < SHORTEST_PAUSE_S:
                     time.sleep(SHORTEST_PAUSE_S)
         except Exception:  # a lost connection: look, and listen anew
             self._drop()
             self.listen(self._channels)
+        return None
 
     def close(self) -> None:
         """Unsubscribe and give the connection back."""
@@ -150,24 +236,26 @@ class AsyncListener:
         except Exception:  # whatever the client raises, looking once a second still works
             await self._drop()
 
-    async def pause(self, seconds: float) -> None:
-        """Sleep until a channel says something, at most `seconds`."""
+    async def pause(self, seconds: float) -> bytes | None:
+        """Sleep until a channel says something, at most `seconds`, and return what it said."""
         until = time.monotonic() + seconds
         if self._pubsub is None:
             self._poll_s = min(self._poll_s * 2, seconds)
             await _sleep(self._poll_s)
-            return
+            return None
         try:
             while (left := until - time.monotonic()) > 0:
                 began = time.monotonic()
-                if _heard(await self._message(left)):
-                    return
+                said = _heard(await self._message(left))
+                if said is not None:
+                    return said
                 # A Cluster's subscriber asks one node a call, and some answer at once.
                 if time.monotonic() - began < SHORTEST_PAUSE_S:
                     await _sleep(SHORTEST_PAUSE_S)
         except Exception:  # a lost connection: look, and listen anew
             await self._drop()
             await self.listen(self._channels)
+        return None
 
     async def close(self) -> None:
         """Unsubscribe and give the connection back."""

@@ -152,11 +152,11 @@ def test_run_counts_every_claim_and_never_falls(queue: Queue) -> None:
         (False, "CANCEL"),
     ],
 )
-def test_the_end_of_a_job_is_published_under_the_name_of_its_result_key(queue: Queue, told: bool, events: str) -> None:
+def test_the_outcome_is_published_under_the_name_of_its_result_key(queue: Queue, told: bool, events: str) -> None:
     job = held(queue)
     with listening(queue, "a") as heard:
         play(queue, job, events)
-        assert heard() == ([b"a"] if told else [])
+        assert heard() == ([queue.result("a") or queue.outcome("a")] if told else [])
 
 
 def test_a_job_that_a_claim_fails_is_published(queue: Queue) -> None:
@@ -164,7 +164,20 @@ def test_a_job_that_a_claim_fails_is_published(queue: Queue) -> None:
     queue.expire("a")
     with listening(queue, "a") as heard:
         queue.claim(1)
-        assert heard() == [b"a"]
+        assert heard() == [queue.outcome("a")]
+
+
+def test_a_job_that_a_claim_fails_as_it_was_asked_to_stop_is_published_with_what_was_stored(queue: Queue) -> None:
+    held(queue, max_attempts=1)
+    queue.cancel("a", b"STOP")
+    for _ in range(3):
+        queue.expire("a")
+        queue.claim(1)
+    assert "failed" != queue.where("a")
+    queue.expire("a")
+    with listening(queue, "a") as heard:
+        queue.claim(1)
+        assert heard() == [b"STOP"]
 
 
 @contextlib.contextmanager

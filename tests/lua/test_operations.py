@@ -49,7 +49,7 @@ def test_the_list_is_enough(as_user, client: redis.Redis) -> None:
         pubsub.ssubscribe(queue.key("result:done"))
         assert scenario.play(queue) == scenario.EXPECTED
         heard = until(lambda: [m for m in [pubsub.get_sharded_message(timeout=1)] if m and m["type"] == "smessage"])
-    assert heard[0]["data"] == b"done"
+    assert heard[0]["data"] == b"D"
     assert queue.client.ping()
 
 

@@ -72,7 +72,9 @@ def in_background(work: Callable[[], Any]) -> Iterator[Future[Any]]:
 
 def looks(client: redis.Redis) -> int:
     """Return how many scripts have been called since the statistics were last reset."""
-    calls: int = client.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0)
+    stats = client.info("commandstats").get("cmdstat_evalsha", {"calls": 0, "failed_calls": 0})
+    # A call that found no script counts as a failed one.
+    calls: int = stats["calls"] - stats["failed_calls"]
     return calls
 
 
