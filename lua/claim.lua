@@ -105,8 +105,9 @@ local function end_failed()
   for i, id in ipairs(failed_ids) do redis.pcall('SPUBLISH', PREFIX .. 'result:' .. id, told[i] or '') end
 end
 
-local due = redis.call('ZRANGE', SCHEDULED, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '64')
-if #due > 0 then
+local next_due = redis.call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')[2]
+if next_due and tonumber(next_due) <= now then
+  local due = redis.call('ZRANGE', SCHEDULED, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '64')
   local records = redis.call('HMGET', RECORD, unpack(due))
   local seq = redis.call('HINCRBY', CONTROL, 'seq', format(DIGITS, #due)) - #due
   local ready = {}
@@ -123,6 +124,7 @@ if #due > 0 then
   end
   redis.call('ZREM', SCHEDULED, unpack(due))
   if #ready > 0 then redis.call('ZADD', READY, unpack(ready)) end
+  next_due = redis.call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')[2]
 end
 
 local reply = { now, 0, 0 }
@@ -140,7 +142,9 @@ local function give(id, record, token, attempt, document, envelope)
   reply[n - 1], reply[n], reply[n + 1], reply[n + 2], reply[n + 3] = id, token, attempt, document, envelope
 end
 
+local known_given = false
 local function give_known(id, job, document, envelope)
+  known_given = true
   job.attempt, job.run, job.nonce = job.attempt + 1, job.run + 1, nonce
   give(id, write(job), format(DIGITS, job.run) .. '.' .. nonce, job.attempt, document, envelope)
 end
@@ -148,7 +152,8 @@ end
 -- A job without a record: the default policy, never claimed.
 local first_record, first_token = '1 3 4 1 - ' .. nonce .. ' ', '1.' .. nonce
 
-if rescue == 1 and max_jobs > 0 then
+local next_over = rescue == 1 and redis.call('ZRANGE', ACTIVE, '0', '0', 'WITHSCORES')[2]
+if next_over and max_jobs > 0 and tonumber(next_over) <= now then
   local over = redis.call('ZRANGE', ACTIVE, '-inf', now_text, 'BYSCORE', 'LIMIT', '0', '64')
   local records = #over > 0 and redis.call('HMGET', RECORD, unpack(over)) or {}
   for i, id in ipairs(over) do
@@ -170,13 +175,16 @@ if rescue == 1 and max_jobs > 0 then
       break
     end
   end
+  next_over = nil
 end
 
+-- Whether ready holds more than what this call takes, where it has seen that already.
+local more
 if reply[3] == 0 then
   local room = max_jobs
   if max_active then room = math.min(room, max_active - redis.call('ZCARD', ACTIVE)) end
-  local head = room > 0 and redis.call('ZRANGE', READY, '0', format('%d', room - 1)) or {}
-  local many = #head
+  local head = room > 0 and redis.call('ZRANGE', READY, '0', format('%d', room)) or {}
+  local many = math.min(#head, math.max(room, 0))
   -- Printing a score is dear, so consecutive ones are counted up from the first.
   local places, place = nil, 0
   if many > 0 then
@@ -219,24 +227,27 @@ if reply[3] == 0 then
     if full then break end
   end
   if walked > 0 then redis.call('ZREMRANGEBYRANK', READY, '0', format('%d', walked - 1)) end
+  if room > 0 then more = #head > walked end
 end
 
 if given_count > 0 then
   redis.call('HSET', RECORD, unpack(given_records))
   redis.call('ZADD', ACTIVE, unpack(given_leases))
-  if redis.call('EXISTS', PROGRESS) == 1 then redis.call('HDEL', PROGRESS, unpack(given)) end
+  -- A job in its first run can have none.
+  if known_given then redis.call('HDEL', PROGRESS, unpack(given)) end
 end
 end_failed()
 
-if redis.call('ZCARD', READY) > 0 and not (max_active and redis.call('ZCARD', ACTIVE) >= max_active) then
+if more == nil then more = redis.call('ZCARD', READY) > 0 end
+if more and not (max_active and redis.call('ZCARD', ACTIVE) >= max_active) then
   if redis.call('LLEN', WAKE) == 0 then redis.call('LPUSH', WAKE, '1') end
 else
   local wait_ms = 2000
-  local next_due = redis.call('ZRANGE', SCHEDULED, '0', '0', 'WITHSCORES')[2]
   if next_due then wait_ms = math.min(wait_ms, tonumber(next_due) - now) end
   if rescue == 1 then
-    local next_over = redis.call('ZRANGE', ACTIVE, '0', '0', 'WITHSCORES')[2]
+    if next_over == nil then next_over = redis.call('ZRANGE', ACTIVE, '0', '0', 'WITHSCORES')[2] end
     if next_over then wait_ms = math.min(wait_ms, tonumber(next_over) - now) end
+    if given_count > 0 then wait_ms = math.min(wait_ms, lease_ms) end
   end
   reply[2] = math.max(wait_ms, 10)
 end
