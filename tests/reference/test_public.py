@@ -46,13 +46,23 @@ def _imported(body: list[Any]) -> Iterator[str]:
 
 
 def test_all_is_what_is_public() -> None:
-    public = {name for name, value in vars(jobwire).items() if not name.startswith("_") and not inspect.ismodule(value)}
-    assert set(jobwire.__all__) == public
     assert list(jobwire.__all__) == sorted(jobwire.__all__)
+    assert set(jobwire.__all__) == {name for names in jobwire._NAMES.values() for name in names}
+    assert set(jobwire.__all__) <= set(dir(jobwire))
+    with pytest.raises(AttributeError, match="no attribute 'Nope'"):
+        jobwire.Nope  # noqa: B018
+
+
+def test_what_is_imported_is_what_type_checkers_see() -> None:
+    tree = ast.parse((ROOT / "__init__.py").read_text())
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    imported = {node.module: tuple(alias.name for alias in node.names) for node in nodes}
+    assert imported == jobwire._NAMES
 
 
 def test_every_name_of_all_can_be_imported() -> None:
-    assert [name for name in jobwire.__all__ if not hasattr(jobwire, name)] == []
+    code = "from jobwire import *; import jobwire as j; print([n for n in j.__all__ if globals()[n] is not vars(j)[n]])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def documented(module: Any) -> Iterator[tuple[str, Any]]:
@@ -105,10 +115,21 @@ def test_the_core_is_imported_without_the_client() -> None:
     assert set() == set(loaded.split()) & {"redis", "asyncio", "hiredis"}
 
 
-def test_importing_the_package_does_not_import_the_client() -> None:
-    code = "import jobwire, sys; print([name for name in ('redis', 'asyncio', 'jsonschema') if name in sys.modules])"
+@pytest.mark.parametrize(
+    ("unwanted", "code"),
+    [
+        ("redis asyncio jsonschema msgspec inspect logging", "import jobwire"),
+        (
+            "redis asyncio jsonschema ssl subprocess importlib.resources jobwire.worker",
+            "from jobwire import AsyncJobwire, Jobwire; Jobwire().job('t')(print); AsyncJobwire()",
+        ),
+        ("redis asyncio jsonschema importlib.resources", "from jobwire import Worker, WorkerSettings"),
+    ],
+)
+def test_nothing_slow_is_imported_before_it_is_needed(unwanted: str, code: str) -> None:
+    code += f"; import sys; print(*sorted(set({unwanted!r}.split()) & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert loaded.strip() == "[]"
+    assert loaded.strip() == ""
 
 
 def test_the_package_is_typed() -> None:
