@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from jobwire.cli import run
+from jobwire.cli.later import Later
 from jobwire.cli.main import commands
 
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
@@ -47,6 +48,8 @@ def page() -> str:
 def paths(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Yield the words of a command and of all below it."""
     yield words
+    if isinstance(command, Later):
+        command = command.real
     if isinstance(command, click.Group):
         for name in sorted(command.commands):
             yield from paths(command.commands[name], (*words, name))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import operations as ops
 from .clock import ServerClock
+from .defaults import DEFAULT_NAMESPACE
 from .handles import AsyncHandle, Handle
-from .keys import DEFAULT_NAMESPACE, queue_keys
+from .keys import queue_keys
 from .operations import Ahead, Listen, Operation, Pause, Send, Session, View
 from .registry import Registry
 from .steps import Chain, Group, Known, Step

@@ -6,7 +6,6 @@ from functools import lru_cache
 
 from .envelope import check_namespace, check_queue
 
-DEFAULT_NAMESPACE = "jobwire"
 NAMES = ("jobs", "record", "ready", "scheduled", "active", "failed", "outcomes", "progress", "control", "wake")
 
 

@@ -12,15 +12,13 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from .defaults import DEFAULT_URL, URL_VARIABLE
 from .errors import LayoutMismatch, Refused, ScriptRefused, ServerError, Unavailable
 from .scripts import Call, scripts
 
 if TYPE_CHECKING:
     import redis
     import redis.asyncio
-
-DEFAULT_URL = "redis://localhost:6379/0"
-URL_VARIABLE = "JOBWIRE_REDIS_URL"
 
 # How long a producer's call is sent again before it gives up.
 PATIENCE_S = 10.0
@@ -151,6 +149,13 @@ def _unknown(reply: Any) -> bool:
     )
 
 
+def _raise_first(replies: list[Any]) -> None:
+    """Raise the first error, which the client itself would put the whole of a script into."""
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+
+
 def pauses() -> Iterator[float]:
     """Yield how many seconds to wait before each further try, growing, with jitter."""
     pause = FIRST_PAUSE_S
@@ -175,8 +180,14 @@ class Store:
 
     def load(self) -> None:
         """Load every script. [CALL-1]"""
+        if self._cluster:  # each is for every node
+            for script in scripts().values():
+                self.client.script_load(script.text)
+            return
+        pipe = self.client.pipeline(transaction=False)
         for script in scripts().values():
-            self.client.script_load(script.text)
+            pipe.script_load(script.text)
+        _raise_first(pipe.execute(raise_on_error=False))
 
     def run_once(self, calls: list[Call]) -> list[Any]:
         """Send the calls in one round trip and return each reply, or the error in its place.
@@ -451,8 +462,14 @@ class AsyncStore:
 
     async def load(self) -> None:
         """Load every script. [CALL-1]"""
+        if self._cluster:
+            for script in scripts().values():
+                await self.client.script_load(script.text)
+            return
+        pipe = self.client.pipeline(transaction=False)
         for script in scripts().values():
-            await self.client.script_load(script.text)
+            pipe.script_load(script.text)
+        _raise_first(await pipe.execute(raise_on_error=False))
 
     async def run_once(self, calls: Sequence[Call]) -> list[Any]:
         """Send the calls in one round trip; see Store.run_once."""

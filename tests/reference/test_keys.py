@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 import jobwire
+from jobwire.defaults import DEFAULT_NAMESPACE
 from jobwire.errors import Invalid
-from jobwire.keys import DEFAULT_NAMESPACE, NAMES, QueueKeys, control_pattern, queue_keys, queue_of
+from jobwire.keys import NAMES, QueueKeys, control_pattern, queue_keys, queue_of
 from tests.spec.text import section, table
 
 KEYS = QueueKeys("jobwire", "q")

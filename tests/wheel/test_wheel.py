@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jobwire.store import DEFAULT_URL
+from jobwire.defaults import DEFAULT_URL
 from tests.snippets import ROOT, blocks, promised
 
 # Built and installed once: all tests of this group run in one process of the test run.

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 
 import click
 
-from ..store import DEFAULT_URL
+from ..defaults import DEFAULT_URL
 from .output import fail
 
 DEFAULT_PORT = int(DEFAULT_URL.rpartition(":")[2].partition("/")[0])

@@ -7,17 +7,10 @@ from collections.abc import Sequence
 
 import click
 
+from ..defaults import DEFAULT_NAMESPACE, DEFAULT_URL, URL_VARIABLE
 from ..errors import Invalid, JobwireError, Refused
-from ..keys import DEFAULT_NAMESPACE
-from ..store import DEFAULT_URL, URL_VARIABLE
-from .dev import dev
-from .failed import failed
-from .jobs import cancel, enqueue, result
-from .output import fail
-from .queues import limit, pause, resume, status
+from .later import Later
 from .target import Target
-from .validate import validate
-from .worker import worker
 
 OK, TROUBLE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -36,7 +29,23 @@ def commands(target: Target, url: str | None, namespace: str | None, debug: bool
     target.url, target.namespace, target.debug = url, namespace, debug
 
 
-for command in (worker, enqueue, result, status, cancel, failed, pause, resume, limit, validate, dev):
+for command in (
+    Later("jobs", "cancel", "Cancel jobs and print what became of each."),
+    Later("dev", "dev", "Run a Valkey server until Ctrl+C or SIGTERM, and print its URL."),
+    Later("jobs", "enqueue", "Enqueue a job and print its id."),
+    Later("failed", "failed", "See to the jobs that failed for good."),
+    Later("queues", "limit", "Let at most N jobs of a queue run at a time, over all workers."),
+    Later("queues", "pause", "Give out no more jobs of a queue; it still accepts new ones."),
+    Later("jobs", "result", "Wait for the end of a job and print its result as JSON."),
+    Later("queues", "resume", "Give out the jobs of a paused queue again."),
+    Later("queues", "status", "Show the sizes and settings of queues, or the state of jobs."),
+    Later(
+        "validate",
+        "validate",
+        "Check documents against SPEC.md: one JSON or MessagePack document in each FILE, - for stdin.",
+    ),
+    Later("worker", "worker", "Run the handlers of APP, a Jobwire or AsyncJobwire in MODULE, until SIGTERM or Ctrl+C."),
+):
     commands.add_command(command)
 
 
@@ -51,7 +60,7 @@ def run(args: Sequence[str]) -> int:
         click.echo(error.format_message(), err=True)
         return USAGE
     except click.Abort:
-        fail("interrupted")
+        _say("interrupted")
         return INTERRUPTED
     except click.ClickException as error:
         return _told(target, error, error.format_message(), error.exit_code)
@@ -71,8 +80,14 @@ def _told(target: Target, error: BaseException, message: str, code: int) -> int:
         import traceback
 
         traceback.print_exception(error)
-    fail(message)
+    _say(message)
     return code
+
+
+def _say(message: str) -> None:
+    from .output import fail  # here, as it loads more than help needs
+
+    fail(message)
 
 
 def main() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..keys import DEFAULT_NAMESPACE, QueueKeys, queue_keys
+from ..defaults import DEFAULT_NAMESPACE
 
 if TYPE_CHECKING:
     from ..app import Jobwire
+    from ..keys import QueueKeys
 
 
 class Target:
@@ -30,6 +31,8 @@ class Target:
 
     def keys(self, queue: str) -> QueueKeys:
         """Return the keys of a queue."""
+        from ..keys import queue_keys
+
         return queue_keys(self.namespace or DEFAULT_NAMESPACE, queue)
 
     def close(self) -> None:

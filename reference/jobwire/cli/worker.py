@@ -13,12 +13,13 @@ from typing import Any
 
 import click
 
+from ..defaults import URL_VARIABLE
 from ..errors import Refused
 from ..registry import Registry
-from ..store import URL_VARIABLE
 from ..worker import Worker, WorkerSettings
 from ..worker.processes import Lifeline, Supervisor
 from ..worker.settings import default_name
+from .collector import at_rest, settle
 from .logs import LEVELS, log_to_stderr
 from .target import Target
 
@@ -60,7 +61,10 @@ def worker(
     found = load(app, target)
     if processes > 1:
         return Supervisor(processes, _children(name), _say_ready).run()
-    return _work(Worker(found, settings), Lifeline.of(lifeline))
+    settle()
+    with at_rest():  # the client is imported
+        running = Worker(found, settings)
+    return _work(running, Lifeline.of(lifeline))
 
 
 def _work(running: Worker, lifeline: Lifeline | None) -> int:

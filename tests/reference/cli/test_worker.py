@@ -10,6 +10,7 @@ import pytest
 import redis as redis_py
 
 from jobwire import Jobwire, State, WorkerSettings
+from jobwire.cli import collector
 from jobwire.cli.worker import DEFAULTS
 from tests.reference.cli.conftest import APP, Running, call
 from tests.servers import Server, free_port, until
@@ -62,6 +63,19 @@ def test_burst_ends_by_itself(start: Start, app: Jobwire) -> None:
     worker = start("worker", "app:Holder.app", "--burst")
     assert worker.wait() == 0
     assert handle.result(0) == 1
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_what_the_process_of_a_worker_holds(start: Start, app: Jobwire, processes: str) -> None:
+    handle = app.enqueue("process")
+    start("worker", "app:app", "--burst", "--processes", processes).wait()
+    found = handle.result(0)
+    # Neither what only coroutines need nor what other commands do.
+    unwanted = {"worker.loop", "checking", "cli.jobs", "cli.queues", "cli.failed", "cli.validate", "cli.dev"}
+    assert {f"jobwire.{name}" for name in unwanted} & set(found["modules"]) == set()
+    # The collector leaves modules alone, and comes less often.
+    assert found["frozen"] > 10_000
+    assert found["threshold"] == collector.THRESHOLDS[0]
 
 
 def test_no_stacks(start: Start, app: Jobwire) -> None:
