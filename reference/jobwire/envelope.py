@@ -19,8 +19,8 @@ from .values import (
     decode_object,
     encode,
     encoding_of,
+    is_exact,
     nearest,
-    perhaps_large,
 )
 
 VERSION = "1.0"
@@ -128,7 +128,7 @@ def decode(data: bytes, encoding: Encoding | None = None) -> Envelope:
     else:
         if envelope.jobwire != VERSION:
             _check_version(envelope.jobwire)
-    return _rounded(envelope) if perhaps_large(data, encoding) else envelope
+    return envelope if _is_exact(envelope) else _rounded(envelope)
 
 
 def check(envelope: Envelope) -> Envelope:
@@ -142,9 +142,10 @@ def check(envelope: Envelope) -> Envelope:
 
 def check_used(envelope: Envelope) -> None:
     """Check the grammars that a worker relies on beside id, queue and type. [FIELD-6]"""
-    for name in ("root_id", "parent_id"):
-        if (value := getattr(envelope, name)) is not None:
-            check_id(value, name)
+    if envelope.root_id is not None:
+        check_id(envelope.root_id, "root_id")
+    if envelope.parent_id is not None:
+        check_id(envelope.parent_id, "parent_id")
     if envelope.then or envelope.join is not None:
         if envelope.then and envelope.join is not None:
             raise Invalid("join", "expected no join beside then, got both", "FLOW-1")
@@ -211,6 +212,19 @@ def _read_slowly(data: bytes) -> Envelope:
     try:
         check_read(value)
         return convert(value)
+    except RecursionError:
+        raise Malformed("expected a document of less depth, got a too deep one [VAL-12]") from None
+
+
+def _is_exact(envelope: Envelope) -> bool:
+    try:
+        return (
+            is_exact(envelope.args)
+            and (not envelope.kwargs or is_exact(envelope.kwargs))
+            and (not envelope.headers or is_exact(envelope.headers))
+            and (not envelope.then or is_exact(envelope.then))
+            and (envelope.join is None or is_exact(envelope.join.then))
+        )
     except RecursionError:
         raise Malformed("expected a document of less depth, got a too deep one [VAL-12]") from None
 

@@ -237,9 +237,7 @@ def _template(kind: str, options: Options, encoding: Encoding, now_ms: int) -> _
     else:
         # A map of up to 15 members, which is more than there are, tells their number in its first byte.
         heads = tuple(bytes([data[0] + count]) + data[1:] for count in range(4))
-    made = _Template(
-        heads, queue, envelope.run_at or 0, envelope.policy.max_attempts, envelope.priority, options
-    )
+    made = _Template(heads, queue, envelope.run_at or 0, envelope.policy.max_attempts, envelope.priority, options)
     if not (options.relative or options.headers or options.retry):
         if len(_templates) >= _MOST_TEMPLATES:
             _templates.clear()

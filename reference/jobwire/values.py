@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import math
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -35,7 +34,6 @@ DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Memory
 _ENCODING_OF_FIRST_BYTE = {0x7B: Encoding.JSON, 0xDE: Encoding.MSGPACK, 0xDF: Encoding.MSGPACK} | dict.fromkeys(
     range(0x80, 0x90), Encoding.MSGPACK
 )
-_SIXTEEN_DIGITS = re.compile(rb"[0-9]{16}")
 _ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
@@ -124,11 +122,15 @@ def _check_keys(value: dict[Any, Any], what: str) -> None:
         raise ValueRefused(f"{what}: expected keys that differ in more than case, got {sorted(value)} [VAL-6]")
 
 
-def perhaps_large(data: bytes, encoding: Encoding) -> bool:
-    """Whether a document may hold an integer that no double holds exactly."""
-    if encoding is Encoding.MSGPACK:
-        return b"\xcf" in data or b"\xd3" in data
-    return _SIXTEEN_DIGITS.search(data) is not None
+def is_exact(value: Any) -> bool:
+    """Whether no integer in a value is beyond those that a double holds exactly."""
+    if type(value) is int:
+        return -MAX_INTEGER <= value <= MAX_INTEGER
+    if type(value) is list:
+        return is_flat(value) or all(map(is_exact, value))
+    if type(value) is dict:
+        return all(map(is_exact, value.values()))
+    return True
 
 
 def nearest(value: Any) -> Any:

@@ -13,8 +13,9 @@ from jobwire.values import (
     decode_object,
     encode,
     encoding_of,
+    is_exact,
+    is_flat,
     nearest,
-    perhaps_large,
 )
 from tests.reference.documents import LARGEST, nested, pack, unpack
 
@@ -150,12 +151,20 @@ def test_a_number_that_no_double_can_hold_is_malformed() -> None:
         nearest([10**400])
 
 
-@BOTH
 @pytest.mark.parametrize("value", [2**53, -(2**53), 2**64 - 1, -(2**63)])
-def test_no_document_with_a_large_integer_is_missed(encoding: Encoding, value: int) -> None:
-    assert perhaps_large(pack({"a": value}, encoding), encoding)
+@pytest.mark.parametrize("place", [lambda v: v, lambda v: [0, v], lambda v: {"a": [{"b": v}]}, lambda v: [[v], "x"]])
+def test_no_large_integer_is_missed(value: int, place: Any) -> None:
+    assert not is_exact(place(value))
+    assert not is_flat([1, value])
 
 
-@BOTH
-def test_most_documents_hold_no_large_integer(encoding: Encoding) -> None:
-    assert not perhaps_large(pack({"id": "0192f3c4-a7b8-7c2d-9e10-5a6b7c8d9e0f", "n": 2**32 - 1}, encoding), encoding)
+@pytest.mark.parametrize("value", [2**53 - 1, -(2**53) + 1, True, None, "x" * 17, 1e300, [0, [1]], {"a": {"b": [2]}}])
+def test_what_is_exact(value: Any) -> None:
+    assert is_exact(value)
+
+
+@pytest.mark.parametrize(
+    ("expected", "value"), [(True, [1, "a", None, False]), (True, []), (False, [1.5]), (False, [[]])]
+)
+def test_what_is_flat(expected: bool, value: list[Any]) -> None:
+    assert is_flat(value) is expected

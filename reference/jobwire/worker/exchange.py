@@ -66,8 +66,8 @@ class Exchange:
 
     def prepare(self) -> None:
         """Pack what is to be settled, so that it can be sent as soon as the reply that is on its way has come."""
-        fresh = self._settling.steps()
-        if fresh:
+        if self._settling.pending:
+            fresh = self._settling.steps()
             steps, packs = self._prepared
             steps += fresh
             packs.append(self._line.pack([step.call for step in fresh]))

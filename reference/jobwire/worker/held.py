@@ -76,7 +76,7 @@ class Held:
 class Batch:
     """Jobs that one slot runs one after the other; a runner takes them from the left."""
 
-    __slots__ = ("count", "cpu_s", "current", "done", "put_at", "todo")
+    __slots__ = ("count", "current", "done", "put_at", "todo")
 
     def __init__(self, jobs: list[Held], put_at: float) -> None:
         self.todo = deque(jobs)
@@ -84,4 +84,3 @@ class Batch:
         self.done: deque[tuple[Held, Ending | None]] = deque()
         self.current: Held | None = None
         self.put_at = put_at
-        self.cpu_s = 0.0

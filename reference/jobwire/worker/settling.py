@@ -73,7 +73,12 @@ class Settling:
 
     def steps(self) -> list[Step]:
         """Return the next call of every job; a reply may bring further steps."""
-        return [*self._settles(), *self._join_calls(), *self._pass_calls()]
+        steps = list(self._settles())
+        if self._joins:
+            steps += self._join_calls()
+        if self._passes:
+            steps += self._pass_calls()
+        return steps
 
     def _settles(self) -> Iterator[Step]:
         for queue, waiting in self._endings.items():

@@ -21,7 +21,7 @@ LATE_S = 0.050
 # Jobs shorter than this are worth fetching one batch ahead.
 SHORT_S = 0.000_5
 # How many batches of short jobs that mostly wait are run by threads before the dispatcher tries one again.
-PROBE_EVERY = 64
+PROBE_EVERY = 16
 
 if TYPE_CHECKING:
     from .loop import LoopRunner
@@ -53,10 +53,12 @@ class Slots:
 
     def room(self, landed: int = 0) -> int:
         """Return how many jobs may be claimed now, with `landed` claimed already and not started."""
-        ahead = 1 if self._all_plain and self._job_s < SHORT_S else 0
+        short = self._all_plain and self._job_s < SHORT_S
+        # The dispatcher runs one batch after the other.
+        slots = 1 if short and self._busy else self._concurrency
         # The batch size can have changed a little since the claim.
         taken = len(self._batches) + -(-landed // (self._batch_size * 3 // 2))
-        free = max(0, self._concurrency + ahead - taken)
+        free = max(0, slots + short - taken)
         # One large batch a round trip: the next is claimed while it runs.
         return min(free * self._batch_size, max(free, LARGEST_BATCH))
 
@@ -67,35 +69,41 @@ class Slots:
 
     def start(self, jobs: list[Held]) -> Batch | None:
         """Run jobs, as evenly as the batch size allows; return a batch that the caller is to run itself."""
-        here = None
+        if self._all_plain and self._here():
+            # Side by side they would only wait for each other.
+            size = len(jobs) if self._busy else self._batch_size
+            here = Batch(jobs[:size], time.monotonic())
+            self._batches[here] = None
+            self._start(jobs[size:], False)
+            return here
         for is_async in (False, True):
-            kind = [held for held in jobs if held.job.is_async is is_async] if not self._all_plain else jobs
-            for first in range(0, len(kind), self._batch_size):
-                batch = Batch(kind[first : first + self._batch_size], time.monotonic())
-                if is_async:
-                    self._start_async(batch)
-                elif here is None and self._here():
-                    here = batch
-                    self._batches[batch] = None
-                else:
-                    self._batches[batch] = self._threads
-                    self._threads.start(batch, self._concurrency)
-            if self._all_plain:
-                break
-        return here
+            self._start([held for held in jobs if held.job.is_async is is_async], is_async)
+        return None
+
+    def _start(self, jobs: list[Held], is_async: bool) -> None:
+        for first in range(0, len(jobs), self._batch_size):
+            batch = Batch(jobs[first : first + self._batch_size], time.monotonic())
+            if is_async:
+                self._start_async(batch)
+            else:
+                self._batches[batch] = self._threads
+                self._threads.start(batch, self._concurrency)
 
     def run(self, batch: Batch) -> None:
         """Run a batch that `start` has returned."""
-        began_s = time.thread_time()
+        if self._concurrency == 1:
+            self._threads.run(batch)
+            return
+        began_s, began_cpu_s = time.monotonic(), time.thread_time()
         self._threads.run(batch)
-        batch.cpu_s = time.thread_time() - began_s
+        self._busy = time.thread_time() - began_cpu_s > (time.monotonic() - began_s) / 4
 
     def _here(self) -> bool:
         """Whether the dispatcher is to run the next batch: of jobs so short that a change of threads costs more.
 
         Short jobs that mostly wait are better run side by side; which they are shows when one batch runs here.
         """
-        if not self._all_plain or self._job_s >= SHORT_S or None in self._batches.values():
+        if self._job_s >= SHORT_S or None in self._batches.values():
             return False
         self._until_probe -= 1
         if not self._busy and self._until_probe >= 0:
@@ -125,10 +133,7 @@ class Slots:
         if runner is self._threads:
             self._threads.ended()
         if batch.count:
-            spent_s = time.monotonic() - batch.put_at
-            if runner is None:
-                self._busy = self._concurrency == 1 or batch.cpu_s > spent_s / 2
-            each_s = spent_s / batch.count
+            each_s = (time.monotonic() - batch.put_at) / batch.count
             self._job_s += (each_s - self._job_s) * (0.5 if each_s > self._job_s else 0.2)
             wanted = int(BATCH_S / max(self._job_s, 1e-9))
             self._batch_size = max(1, min(wanted, self._batch_size * 2, LARGEST_BATCH))

@@ -123,19 +123,20 @@ class Worker:
             self._slots.collect(self._settle)
             self._exchange.prepare()
         landed = self._landed.popleft() if self._landed else self._exchange.receive()
-        self._slots.collect(self._settle)
-        for held in self._slots.overdue():
-            self._settling.add(held, self._judge.timed_out(held))
-            self._slots.interrupt(held)
-        self._give_back(self._slots.take_back(everything=self._stops > 0))
+        if not self._slots.idle:
+            self._slots.collect(self._settle)
+            for held in self._slots.overdue():
+                self._settling.add(held, self._judge.timed_out(held))
+                self._slots.interrupt(held)
+            self._give_back(self._slots.take_back(everything=self._stops > 0))
         if self._stops and time.monotonic() >= self._stop_by:
             self._release_running()
         sent = False
         if not self._exchange.under_way:
             # Sent before the landed jobs are read, so that the server works meanwhile.
             room = 0 if self._stops else self._slots.room(landed.reply.count if landed else 0)
-            rescue = self._may_rescue() and not (landed and landed.reply.taken)
-            sent = self._exchange.send(room, rescue, self._waker.armed or self._stops > 0)
+            taken = landed is not None and landed.reply.taken
+            sent = self._exchange.send(room, not taken and self._may_rescue(), self._waker.armed or self._stops > 0)
         here = None
         if landed is not None:
             self._pauses = pauses()
