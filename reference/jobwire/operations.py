@@ -1,7 +1,8 @@
 """What a client does, without the sending: each operation yields what to send and is sent the replies.
 
-An operation yields a `Send`, and gets the replies of its calls, or an `Ahead`, and gets those of the one before; a `Listen`, to hear the end of jobs; or a
-`Pause`, to sleep until one is heard or the time is over. `Jobwire` and `AsyncJobwire` drive the same operations.
+An operation yields a `Send`, and gets the replies of its calls, or an `Ahead`, and gets those of the one before; a
+`Listen`, to hear the end of jobs; or a `Pause`, to sleep until one is heard or the time is over. `Jobwire` and
+`AsyncJobwire` drive the same operations.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ def settle(keys: QueueKeys, jobs: Sequence[Settle | tuple[str, str, str, bytes, 
 def _with_results(script: str, keys: QueueKeys, jobs: Sequence[tuple[str | bytes | int, ...]]) -> Call:
     """Call a script with the arguments of each job, of which the first is its id, and its result's key."""
     start = keys.result("")
-    return Call(script, (*keys.base, *[f"{start}{job[0]}" for job in jobs]), list(chain.from_iterable(jobs)))
+    return Call(script, (*keys.base, *[start + str(job[0]) for job in jobs]), list(chain.from_iterable(jobs)))
 
 
 def cancel(keys: QueueKeys, job_id: str, document: bytes, ttl_ms: int) -> Call:

@@ -232,6 +232,7 @@ def _template(kind: str, options: Options, encoding: Encoding, now_ms: int) -> _
     shared: dict[str, Any] = {"jobwire": VERSION, **msgspec.to_builtins(envelope)}
     del shared["id"]
     data = encode(shared, encoding, "envelope")
+    heads: tuple[bytes, ...]
     if encoding is Encoding.JSON:
         heads = (data[:-1] + b",",) * 4
     else:

@@ -342,7 +342,8 @@ class Line:
         """Send a BLPOP on these lists, and a claim that the server runs when that ends; otherwise as `send`."""
         from hiredis import pack_command
 
-        packs = [Packed([_BLPOP], pack_command(("BLPOP", *names, f"{wait_ms / 1000:.3f}")))]
+        command: tuple[Any, ...] = ("BLPOP", *names, f"{wait_ms / 1000:.3f}")
+        packs = [Packed([_BLPOP], pack_command(command))]
         self.send(packs if claim is None else [*packs, self.pack([claim])])
 
     @property

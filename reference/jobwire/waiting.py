@@ -133,7 +133,8 @@ class Listener:
     def _send(self, command: str) -> None:
         from hiredis import pack_command
 
-        self._connection.send_packed_command([pack_command((command, *self._channels))])
+        words: tuple[Any, ...] = (command, *self._channels)
+        self._connection.send_packed_command([pack_command(words)])
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
