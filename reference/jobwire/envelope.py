@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-import msgspec.inspect
 from msgspec import Meta, Struct
 
 from .errors import Invalid, Malformed, UnsupportedVersion
@@ -103,12 +103,6 @@ class Step(_Work, frozen=True, kw_only=True, omit_defaults=True):
 DEFAULT_RETRY = Retry()
 _VALUES = ("args", "kwargs", "headers", "then")
 _NOT_IN_A_STEP = ("jobwire", "then", "root_id", "parent_id")
-_INTEGERS = frozenset(
-    field.name
-    for shape in (Envelope, Step, Retry, Join)
-    for field in msgspec.inspect.type_info(shape).fields  # type: ignore[attr-defined]
-    if isinstance(getattr(field.type, "types", (field.type,))[0], msgspec.inspect.IntType)
-)
 _decode_json = msgspec.json.Decoder(Envelope).decode
 _decode_msgpack = msgspec.msgpack.Decoder(Envelope).decode
 
@@ -242,13 +236,26 @@ def _rounded(envelope: Envelope) -> Envelope:
     return envelope
 
 
+@cache
+def _integers() -> frozenset[str]:
+    """Return the names of the members that are integers."""
+    from msgspec.inspect import IntType, type_info  # here, as to look into types makes every start slower
+
+    return frozenset(
+        field.name
+        for shape in (Envelope, Step, Retry, Join)
+        for field in type_info(shape).fields  # type: ignore[attr-defined]
+        if isinstance(getattr(field.type, "types", (field.type,))[0], IntType)
+    )
+
+
 def tidy(value: dict[str, Any]) -> dict[str, Any]:
     """Return an envelope's or step's members without nulls and with 5 for 5.0. [FIELD-9] [VAL-1] [VAL-4]"""
     kept = {}
     for name, member in value.items():
         if member is None:
             continue
-        if name in _INTEGERS and isinstance(member, float) and member.is_integer():
+        if isinstance(member, float) and member.is_integer() and name in _integers():
             member = int(member)
         elif name in ("retry", "join") and isinstance(member, dict):
             member = tidy(member)
