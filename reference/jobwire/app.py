@@ -119,7 +119,7 @@ class Jobwire(Registry[Handle]):
                 elif isinstance(request, Listen):
                     kind = ClusterListener if is_cluster(self.store.client) else Listener
                     listener = kind(self.store.client, self._idle)
-                    listener.listen(request.channels)
+                    answer = listener.listen(request.channels, request.calls) or self.store.run(request.calls)
                 elif listener is not None:
                     answer = listener.pause(request.seconds)
         except StopIteration as stop:
@@ -218,6 +218,7 @@ class AsyncJobwire(Registry[Awaitable[AsyncHandle]]):
                     answer, ahead = ahead, await self.store.run(request.calls) if request.calls else []
                 elif isinstance(request, Listen):
                     await listener.listen(request.channels)
+                    answer = await self.store.run(request.calls)
                 elif isinstance(request, Pause):
                     answer = await listener.pause(request.seconds)
 

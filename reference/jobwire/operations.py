@@ -57,9 +57,10 @@ class Ahead(NamedTuple):
 
 
 class Listen(NamedTuple):
-    """Subscribe to these channels before going on."""
+    """Subscribe to these channels, then send these calls and give back their replies."""
 
     channels: list[str]
+    calls: list[Call]
 
 
 class Pause(NamedTuple):
@@ -98,10 +99,21 @@ def enqueue(session: Session, work: Step | Chain | Group) -> Operation[list[str]
     """Enqueue a job, chain or group and return the answers, one for each job that is enqueued now."""
     if needs_clock(work):
         yield from _tell_time(session)
+    if isinstance(work, Step):
+        return (yield from _enqueue_one(session, work))
     ready = build(work, session.encoding, session.clock.now_ms())
     parts = _parts(session, ready)
     replies = yield Send([part.call for part in parts])
     return _answers(session, ready, parts, replies)
+
+
+def _enqueue_one(session: Session, step: Step) -> Operation[list[str]]:
+    queue, job = build_step(step, session.encoding, session.clock.now_ms())
+    now, word = (yield Send([scripts.enqueue(session.keys(queue), [job])]))[0]
+    session.clock.tell(now)
+    if word == b"refused":
+        raise _refused(job.id)
+    return [word.decode()]
 
 
 def enqueue_many(session: Session, steps: Iterable[Step]) -> Operation[list[tuple[Step, str]]]:
@@ -140,7 +152,7 @@ def enqueue_many(session: Session, steps: Iterable[Step]) -> Operation[list[tupl
 
 
 class _Part(NamedTuple):
-    """One call, and which of the jobs that are enqueued together are in it."""
+    """One call, and which of the jobs that are meant together are in it."""
 
     numbers: Sequence[int]
     call: Call
@@ -170,8 +182,12 @@ def _answers(session: Session, ready: Sequence[Ready], parts: Sequence[_Part], r
         for number, word in zip(part.numbers, scripts.words(reply), strict=True):
             answers[number] = word
             if word == "refused":
-                raise Refused(f"enqueue: the server refused job {ready[number].job.id!r} [PROD-5]")
+                raise _refused(ready[number].job.id)
     return answers
+
+
+def _refused(job_id: str) -> Refused:
+    return Refused(f"enqueue: the server refused job {job_id!r} [PROD-5]")
 
 
 def _tell_time(session: Session) -> Operation[None]:
@@ -182,19 +198,29 @@ def _tell_time(session: Session) -> Operation[None]:
 
 def look(session: Session, targets: Sequence[tuple[str, str]]) -> Operation[list[View]]:
     """Return what is known of each (queue, id), in that order."""
+    parts = _look_parts(session, targets)
+    return _views(session, targets, parts, (yield Send([part.call for part in parts])))
+
+
+def _look_parts(session: Session, targets: Sequence[tuple[str, str]]) -> list[_Part]:
     by_queue: dict[str, list[int]] = {}
     for number, (queue, _) in enumerate(targets):
         by_queue.setdefault(queue, []).append(number)
-    parts = [
-        (queue, numbers[first : first + LOOK_IDS])
-        for queue, numbers in by_queue.items()
-        for first in range(0, len(numbers), LOOK_IDS)
-    ]
+    parts = []
+    for queue, numbers in by_queue.items():
+        for first in range(0, len(numbers), LOOK_IDS):
+            part = numbers[first : first + LOOK_IDS]
+            parts.append(_Part(part, scripts.look(session.keys(queue), [targets[number][1] for number in part])))
+    return parts
+
+
+def _views(
+    session: Session, targets: Sequence[tuple[str, str]], parts: Sequence[_Part], replies: Sequence[Any]
+) -> list[View]:
     views: list[View] = [NOTHING] * len(targets)
-    for queue, numbers in parts:
-        reply = (yield Send([scripts.look(session.keys(queue), [targets[number][1] for number in numbers])]))[0]
+    for part, reply in zip(parts, replies, strict=True):
         session.clock.tell(reply[0])
-        for number, seen in zip(numbers, scripts.looked(reply), strict=True):
+        for number, seen in zip(part.numbers, scripts.looked(reply), strict=True):
             views[number] = _view(seen)
     return views
 
@@ -225,10 +251,12 @@ def wait(session: Session, targets: Sequence[tuple[str, str]], timeout_s: float,
     Raises WaitTimeout after `timeout_s` seconds, and OutcomeGone when no outcome is kept any more.
     """
     give_up = time.monotonic() + timeout_s
-    yield Listen([session.keys(queue).result(job_id) for queue, job_id in targets])
+    channels = [session.keys(queue).result(job_id) for queue, job_id in targets]
+    parts = _look_parts(session, targets)
+    replies = yield Listen(channels, [part.call for part in parts])
+    views = _views(session, targets, parts, replies)
     known = confirmed
     while True:
-        views = yield from look(session, targets)
         for view in views:
             if view.problem is not None and view.state in (State.UNKNOWN, State.FAILED):
                 raise view.problem
@@ -246,6 +274,7 @@ def wait(session: Session, targets: Sequence[tuple[str, str]], timeout_s: float,
         outcome = _told(said) if said and len(targets) == 1 else None
         if outcome is not None:
             return outcome
+        views = yield from look(session, targets)
 
 
 def _told(said: bytes) -> Outcome | None:

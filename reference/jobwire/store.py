@@ -141,6 +141,14 @@ def _command(call: Call) -> tuple[Any, ...]:
     return ("EVALSHA", scripts()[call.script].sha1, len(call.keys), *call.keys, *call.args)
 
 
+def packed(call: Call) -> bytes:
+    """Return a call as it is sent; the client would pack each argument in Python first, which takes much longer."""
+    from hiredis import pack_command
+
+    data: bytes = pack_command(_command(call))
+    return data
+
+
 def _unknown(reply: Any) -> bool:
     import redis.exceptions as failures
 
@@ -241,23 +249,27 @@ class Store:
         for call in calls:
             try:
                 found.append(self.client.execute_command(*_command(call)))
-            except _response_error() as error:
+            except response_error() as error:
                 found.append(error)
         return found
 
     def run(self, calls: list[Call]) -> list[Any]:
         """Run the calls, each sent again while that may help; raise a ServerError. [CALL-7]"""
-        give_up = time.monotonic() + PATIENCE_S
-        pause = pauses()
+        give_up = pause = None
         while True:
-            error, replies = None, []
+            error: Exception | None = None
             try:
                 replies = self.run_once(calls)
-                error = next((reply for reply in replies if isinstance(reply, Exception)), None)
+                for reply in replies:
+                    if isinstance(reply, Exception):
+                        error = reply
+                        break
+                else:
+                    return replies
             except Exception as lost:  # the client's tree has no common root with OSError
                 error = lost
-            if error is None:
-                return replies
+            give_up = give_up or time.monotonic() + PATIENCE_S
+            pause = pause or pauses()
             if not is_passing(error) or time.monotonic() > give_up:
                 raise translate(error) from error
             time.sleep(next(pause))
@@ -318,10 +330,7 @@ class Line:
         """Return calls ready to send."""
         if self._cluster:
             return Packed(calls, b"")
-        from hiredis import pack_command
-
-        # The client would pack each argument in Python first; half of what a worker does between two claims.
-        return Packed(calls, b"".join([pack_command(_command(call)) for call in calls]))
+        return Packed(calls, b"".join(map(packed, calls)))
 
     def send(self, packs: Sequence[Packed]) -> None:
         """Send calls; raises what the client raises when the connection is lost, and drops what was sent before."""
@@ -372,7 +381,7 @@ class Line:
             return self._replies.popleft()
         calls = self._sent.popleft()
         replies: list[Any] = []
-        refusal = _response_error()
+        refusal = response_error()
         try:
             for _ in calls:
                 try:
@@ -493,7 +502,7 @@ class AsyncStore:
         for call in calls:
             try:
                 found.append(await self.client.execute_command(*_command(call)))
-            except _response_error() as error:
+            except response_error() as error:
                 found.append(error)
         return found
 
@@ -530,7 +539,8 @@ def client_errors() -> tuple[type[Exception], ...]:
 
 
 @cache
-def _response_error() -> type[Exception]:
+def response_error() -> type[Exception]:
+    """Return what the client raises for an error that the server answers."""
     import redis.exceptions as failures
 
     return failures.ResponseError

@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from .store import is_cluster
+from .scripts import Call
+from .store import is_cluster, packed, response_error
 
 # Pauses without a subscription, where every look is a poll.
 FIRST_POLL_S = 0.01
@@ -16,6 +17,9 @@ SHORTEST_PAUSE_S = 0.001
 
 # Connections kept for later waits.
 KEPT = 16
+
+
+_PUSHES = (b"ssubscribe", b"sunsubscribe", b"smessage")
 
 
 class Idle:
@@ -76,10 +80,15 @@ class Listener:
         self._idle = idle
         self._connection: Any = None
         self._channels: list[bytes] = []
+        self._said: bytes | None = None
         self._poll_s = FIRST_POLL_S
 
-    def listen(self, channels: Sequence[str]) -> None:
-        """Subscribe, and return once the server has confirmed; without the right to, poll. [WAIT-2]"""
+    def listen(self, channels: Sequence[str], calls: list[Call]) -> list[Any]:
+        """Subscribe, and return once the server has confirmed; without the right to, poll. [WAIT-2]
+
+        With RESP3 the calls go the same way, right behind; returns their replies, or none where they are still to be
+        sent.
+        """
         self._channels = [channel.encode() for channel in channels]
         # A kept connection can have been closed by the server; a new one that fails is given up.
         for kept in (True, False):
@@ -88,15 +97,37 @@ class Listener:
                 continue
             try:
                 self._connection = connection or self._client.connection_pool.get_connection()
-                self._send("SSUBSCRIBE")
-                missing = set(self._channels)
-                while missing:
-                    kind, channel, _ = self._connection.read_response(push_request=True)
-                    if kind == b"ssubscribe":
-                        missing.discard(channel)
-                return
+                return self._subscribe(calls if str(getattr(self._connection, "protocol", 2)) == "3" else [])
             except Exception:  # whatever the client raises, looking once a second still works
                 self._drop()
+        return []
+
+    def _subscribe(self, calls: list[Call]) -> list[Any]:
+        self._send("SSUBSCRIBE", *map(packed, calls))
+        missing = set(self._channels)
+        replies: list[Any] = []
+        while missing or len(replies) < len(calls):
+            try:
+                reply = self._connection.read_response(push_request=True)
+            except response_error():
+                # Of the subscription, or of a call, which is then sent the other way.
+                if missing:
+                    raise
+                reply = None
+            if not self._take_push(reply, missing):
+                replies.append(reply)
+        return replies if None not in replies else []
+
+    def _take_push(self, reply: Any, missing: set[bytes]) -> bool:
+        """Take in what is no reply to a call; confirmations and messages of other channels are of an earlier wait."""
+        if not isinstance(reply, list) or reply[0] not in _PUSHES:
+            return False
+        kind, channel, said = reply
+        if kind == b"ssubscribe":
+            missing.discard(channel)
+        elif kind == b"smessage" and channel in self._channels:
+            self._said = said
+        return True
 
     def pause(self, seconds: float) -> bytes | None:
         """Sleep until a channel says something, at most `seconds`, and return what it said."""
@@ -106,16 +137,14 @@ class Listener:
             return None
         until = time.monotonic() + seconds
         try:
-            while (left := until - time.monotonic()) > 0 and self._connection.can_read(timeout=left):
-                kind, channel, said = self._connection.read_response(push_request=True)
-                # What else comes is of an earlier wait.
-                if kind == b"smessage" and channel in self._channels:
-                    document: bytes = said
-                    return document
+            while self._said is None and (left := until - time.monotonic()) > 0:
+                if self._connection.can_read(timeout=left):
+                    self._take_push(self._connection.read_response(push_request=True), set())
         except Exception:  # a lost connection: look, and listen anew
             self._drop()
-            self.listen([channel.decode() for channel in self._channels])
-        return None
+            self.listen([channel.decode() for channel in self._channels], [])
+        said, self._said = self._said, None
+        return said
 
     def close(self) -> None:
         """Unsubscribe and give the connection back."""
@@ -130,11 +159,11 @@ class Listener:
             self._drop()
         self._connection = None
 
-    def _send(self, command: str) -> None:
+    def _send(self, command: str, *more: bytes) -> None:
         from hiredis import pack_command
 
         words: tuple[Any, ...] = (command, *self._channels)
-        self._connection.send_packed_command([pack_command(words)])
+        self._connection.send_packed_command([b"".join([pack_command(words), *more])])
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -161,8 +190,8 @@ class ClusterListener:
         self._channels: Sequence[str] = ()
         self._poll_s = FIRST_POLL_S
 
-    def listen(self, channels: Sequence[str]) -> None:
-        """Subscribe, and return once the server has confirmed; without the right to, poll. [WAIT-2]"""
+    def listen(self, channels: Sequence[str], calls: list[Call]) -> list[Any]:
+        """Subscribe, and return once the server has confirmed; the calls are still to be sent. See Listener.listen."""
         self._channels = channels
         try:
             self._pubsub = self._idle.take() or self._client.pubsub()
@@ -173,6 +202,7 @@ class ClusterListener:
                 waiting.take(self._pubsub.get_sharded_message(timeout=1))
         except Exception:  # whatever the client raises, looking once a second still works
             self._drop()
+        return []
 
     def pause(self, seconds: float) -> bytes | None:
         """Sleep until a channel says something, at most `seconds`, and return what it said."""
@@ -192,7 +222,7 @@ class ClusterListener:
                     time.sleep(SHORTEST_PAUSE_S)
         except Exception:  # a lost connection: look, and listen anew
             self._drop()
-            self.listen(self._channels)
+            self.listen(self._channels, [])
         return None
 
     def close(self) -> None:

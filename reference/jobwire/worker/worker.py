@@ -132,7 +132,7 @@ class Worker:
         if self._stops and time.monotonic() >= self._stop_by:
             self._release_running()
         sent = False
-        if not self._exchange.under_way:
+        if not (self._exchange.under_way or self._can_wait(landed)):
             # Sent before the landed jobs are read, so that the server works meanwhile.
             room = 0 if self._stops else self._slots.room(landed.reply.count if landed else 0)
             taken = landed is not None and landed.reply.taken
@@ -146,6 +146,12 @@ class Worker:
         else:
             self._take_in(self._sleep_s())
         return here
+
+    def _can_wait(self, landed: Landed | None) -> bool:
+        """Whether there is nothing to send before the landed jobs are run: nothing to settle or to claim."""
+        if landed is None or len(self._queues) > 1 or self._settling.pending:
+            return False
+        return landed.reply.wait_ms > 0
 
     def _may_rescue(self) -> bool:
         """Say whether no job that it took over can still harm this worker. [CLAIM-3]"""
