@@ -1,4 +1,4 @@
-"""What a job costs, in figures that do not depend on the machine: commands, bytes and calls. Seconds are in benchmarks/.
+"""What a job costs, in figures that no machine changes: commands, bytes and calls. Seconds are in benchmarks/.
 
 A ceiling that is passed means that the hot path has grown: find out why, and raise it only for something worth it.
 """
@@ -138,12 +138,12 @@ def test_calls_of_a_worker_a_job(app: Jobwire, encoding: Encoding) -> None:
     settling = Settling(judge, lambda queue: KEYS, lambda held: None)
     jobs = [build_step(app.step("add", number, 1), encoding, 0).job for number in range(JOBS)]
     reply = [1, 0, 0, *(part for job in jobs for part in (job.id.encode(), b"1.n", 1, b"", job.envelope))]
-    done = Reader()
-    done.feed(b"*%d\r\n:1\r\n" % (JOBS + 1) + b"$4\r\ndone\r\n" * JOBS)
 
     def work() -> None:
+        done = Reader()
+        done.feed(b"*%d\r\n:1\r\n" % (JOBS + 1) + b"$4\r\ndone\r\n" * JOBS)
         held = [Held(KEYS, claimed, False, lambda: None) for claimed in scripts.claimed(reply).jobs]
-        assert not any([judge.admit(each) for each in held])
+        assert [None] * JOBS == [judge.admit(each) for each in held]
         batch = Batch(held, 0.0)
         ThreadRunner(judge, lambda batch: None).run(batch)
         for each, ending in batch.done:
@@ -153,6 +153,7 @@ def test_calls_of_a_worker_a_job(app: Jobwire, encoding: Encoding) -> None:
         packed(step.call)
         step.take(done.gets())
 
+    work()
     assert count_calls(work) / JOBS <= WORKER_CALLS
     assert not settling.pending
 

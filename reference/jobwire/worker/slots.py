@@ -69,7 +69,7 @@ class Slots:
 
     def start(self, jobs: list[Held]) -> Batch | None:
         """Run jobs, as evenly as the batch size allows; return a batch that the caller is to run itself."""
-        if self._all_plain and self._here():
+        if not any(held.job.is_async for held in jobs) and self._here():
             # Side by side they would only wait for each other.
             size = len(jobs) if self._busy else self._batch_size
             here = Batch(jobs[:size], time.monotonic())

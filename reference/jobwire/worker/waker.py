@@ -28,12 +28,14 @@ class _Blocker:
         self._store = store
         self._names = names
         self._line: Line | None = None
-        self._until = 0.0
+        # When the wait is over, and when its end is no longer waited for.
+        self._ends_at = self._until = 0.0
         self.blocked = False
 
     def arm(self, wait_ms: int, claim: Call | None) -> None:
         self.blocked = True
-        self._until = time.monotonic() + wait_ms / 1000 + SOCKET_TIMEOUT_S
+        self._ends_at = time.monotonic() + wait_ms / 1000
+        self._until = self._ends_at + SOCKET_TIMEOUT_S
         try:
             if self._line is None:
                 self._line = self._store.line_to(self._names[0])
@@ -66,8 +68,9 @@ class _Blocker:
         return Woken(queue, reply)
 
     def call_off(self) -> None:
-        if self.blocked and self._line is not None and self._line.hang_up():
-            self._until = min(self._until, time.monotonic() + LAST_WORD_S)
+        if self.blocked and self._line is not None:
+            ends_at = time.monotonic() if self._line.hang_up() else self._ends_at
+            self._until = min(self._until, ends_at + LAST_WORD_S)
 
     def close(self) -> None:
         if self._line is not None:

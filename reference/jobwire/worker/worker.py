@@ -239,9 +239,10 @@ class Worker:
         if self._exchange.under_way or self._landed:
             return False
         if self._stops:
-            late = time.monotonic() >= self._stop_by
-            if self._waker.blocks and not late:
+            if self._waker.blocks:
+                # What it may have claimed in its last moment must be released, however late it is.
                 return False
+            late = time.monotonic() >= self._stop_by
             waits = self._settling.pending and not (late and self._exchange.cut_off)
             return not waits and (not self._held or (late and not self._slots.running()))
         if self.settings.burst:
