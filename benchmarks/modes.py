@@ -35,9 +35,9 @@ FULL = Mode(
     repeats=3,
     payloads=(0, 1024, 16384),
     figures=("one", "bulk", "memory", "process", "processes", "trip", "load", "scripts", "growth", "start", "crash"),
-    enqueue_s=1.5,
-    process_s=3.0,
-    trip_s=2.0,
+    enqueue_s=1.0,
+    process_s=2.0,
+    trip_s=1.5,
     starts=10,
     again=1,
 )

@@ -10,13 +10,19 @@ import sys
 import time
 
 from ..context import Context
-from ..environments import DRIVERS
+from ..environments import DRIVERS, ROOT
 from ..peers import Row
 from ..processes import kill_tree
 from .kinds import Values
 
 IMPORT = "import time; began = time.perf_counter(); import jobwire; print((time.perf_counter() - began) * 1000)"
 WORKER = ("-m", "jobwire", "worker", "driver:app", "--concurrency", "1", "--log-level", "error")
+
+
+def _environment() -> dict[str, str]:
+    """Return this environment, with compiled modules kept, as they are where a package was installed."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(ROOT / "pycache")}
 
 
 def measure(context: Context, row: Row, payload: int) -> Values:
@@ -31,12 +37,12 @@ def measure(context: Context, row: Row, payload: int) -> Values:
 
 
 def _import_ms() -> float:
-    return float(subprocess.check_output([sys.executable, "-c", IMPORT]))
+    return float(subprocess.check_output([sys.executable, "-c", IMPORT], env=_environment()))
 
 
 def _help_ms() -> float:
     began = time.perf_counter()
-    subprocess.check_output([sys.executable, "-m", "jobwire", "--help"])
+    subprocess.check_output([sys.executable, "-m", "jobwire", "--help"], env=_environment())
     return (time.perf_counter() - began) * 1000
 
 
@@ -46,7 +52,7 @@ def _first_ms(context: Context, row: Row) -> float:
     stamps = context.folder / "first.stamps"
     stamps.unlink(missing_ok=True)
     options = json.dumps(context.options(row, 0))
-    environment = os.environ | {"BENCH_STAMPS": str(stamps), "BENCH_OPTIONS": options}
+    environment = _environment() | {"BENCH_STAMPS": str(stamps), "BENCH_OPTIONS": options}
     began = time.time_ns()
     worker = subprocess.Popen(
         [sys.executable, *WORKER], env=environment, cwd=DRIVERS / "jobwire", stdout=subprocess.DEVNULL
