@@ -26,7 +26,8 @@ def bulk(context: Context, row: Row, payload: int) -> Values:
 
 def memory(context: Context, row: Row, payload: int) -> Values:
     """Take the server's memory with some thousand jobs waiting, the same number for everybody."""
-    count = 5_000 if payload < 10_000 else 1_000
+    # Tables of the server double at powers of two; so many jobs fill them for all peers alike.
+    count = 8_000 if payload < 10_000 else 1_000
     # Once before, so that what the server keeps of scripts and connections is there already.
     if row.name not in context.warmed:
         context.fill(row, payload, 2)
