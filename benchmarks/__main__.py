@@ -63,7 +63,7 @@ def main(
     whole = mode == FULL and peers is None
     # What is not the whole of it does not take the place of the published results.
     out = out or (HERE / "results" if whole or report else ROOT / "results")
-    readmes = [HERE / "README.md"] if out == HERE / "results" else []
+    readmes = [HERE / "README.md", HERE.parent / "README.md"] if out == HERE / "results" else []
     if report:
         results = Results.read(out / "latest.json")
     else:
