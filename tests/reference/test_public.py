@@ -128,7 +128,8 @@ def test_the_core_is_imported_without_the_client() -> None:
 )
 def test_nothing_slow_is_imported_before_it_is_needed(unwanted: str, code: str) -> None:
     # Coverage, where it is measured, has loaded some of them before.
-    code = f"import sys; before = set(sys.modules); {code}; print(*(set({unwanted!r}.split()) & set(sys.modules) - before))"
+    code = f"import sys; before = set(sys.modules); {code}; after = set(sys.modules)"
+    code += f"; print(*(set({unwanted!r}.split()) & after - before))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert loaded.strip() == ""
 
