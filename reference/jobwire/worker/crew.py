@@ -59,14 +59,13 @@ class Crew:
                 continue
             try:
                 batch = self._lead()
-            except BaseException as error:
+                if batch is not None:
+                    leading = self._run_away(batch)
+                    continue
+            except BaseException as error:  # `work` raises it
                 self._error = error
-                batch = None
-            if batch is None:
-                self._over.set()
-                self._called.set()
-                return
-            leading = self._run_away(batch)
+            self._over.set()
+            self._called.set()
 
     def _run_away(self, batch: Batch) -> bool:
         """Run a batch, and say whether the lead is still with this thread."""

@@ -17,22 +17,25 @@ class Inbox(Generic[E]):
 
     def __init__(self) -> None:
         self._events: SimpleQueue[E] = SimpleQueue()
-        self._reading, self._writing = os.pipe()
-        os.set_blocking(self._writing, False)
+        self._pipe: tuple[int, int] | None = None
         self._sleeping = False
 
     def put(self, event: E) -> None:
         """Leave an event, and wake the reader if it sleeps."""
         self._events.put(event)
-        if self._sleeping:
+        if self._sleeping and self._pipe is not None:
             # A full pipe wakes it as well.
             with contextlib.suppress(BlockingIOError):
-                os.write(self._writing, b"1")
+                os.write(self._pipe[1], b"1")
 
     def wait(self, seconds: float, sockets: Iterable[int]) -> list[int]:
         """Sleep until there is an event, a socket to read from, or the time is over; return these sockets."""
+        if self._pipe is None:
+            self._pipe = os.pipe()
+            os.set_blocking(self._pipe[1], False)
+        reading = self._pipe[0]
         poll = select.poll()
-        poll.register(self._reading, select.POLLIN)
+        poll.register(reading, select.POLLIN)
         for socket in sockets:
             poll.register(socket, select.POLLIN)
         self._sleeping = True
@@ -40,9 +43,9 @@ class Inbox(Generic[E]):
         ready = poll.poll(seconds * 1000 if self._events.empty() else 0)
         self._sleeping = False
         found = [socket for socket, _ in ready]
-        if self._reading in found:
-            found.remove(self._reading)
-            os.read(self._reading, 4096)
+        if reading in found:
+            found.remove(reading)
+            os.read(reading, 4096)
         return found
 
     def take(self) -> Iterator[E]:
@@ -53,6 +56,6 @@ class Inbox(Generic[E]):
 
     def close(self) -> None:
         """Give up the pipe; what comes now stays unread."""
-        self._sleeping = False
-        os.close(self._reading)
-        os.close(self._writing)
+        pipe, self._pipe = self._pipe, None
+        for end in pipe or ():
+            os.close(end)
