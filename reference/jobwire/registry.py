@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from .envelope import Retry, check_id
 from .errors import Refused
-from .steps import Chain, Duration, Group, Instant, Options, Step, chain_of, make_step
+from .steps import NO_OPTIONS, Chain, Duration, Group, Instant, Options, Step, chain_of, make_step
 from .values import Encoding
 
 H = TypeVar("H")
@@ -108,12 +108,15 @@ class Registry(Generic[H]):
         return make_step(type, args, kwargs or {}, self._options(type, options))
 
     def _options(self, type: str, options: Mapping[str, Any]) -> Options:
+        known = self.jobs.get(type)
+        base = known.options if known else NO_OPTIONS
+        if not options:
+            # The same object each time, by which the envelope's template is found.
+            return base
         try:
-            given = Options(**options)
+            return Options(**options).over(base)
         except TypeError as error:
             raise Refused(f"options: {error}") from None
-        known = self.jobs.get(type)
-        return given.over(known.options) if known else given
 
     def enqueue(self, type: str, *args: Any, kwargs: Mapping[str, Any] | None = None, **options: Any) -> H:
         """Enqueue a job of any type; `args` and `kwargs` are the handler's, `options` those of Options.
