@@ -236,15 +236,12 @@ class Store:
         if not any(isinstance(reply, Exception) and _unknown(reply) for reply in replies):
             return replies
         self.load()
-        return [self._send([call])[0] if _unknown(reply) else reply for call, reply in zip(calls, replies, strict=True)]
+        return [
+            self.send_each([call])[0] if _unknown(reply) else reply for call, reply in zip(calls, replies, strict=True)
+        ]
 
-    def _send(self, calls: Sequence[Call]) -> list[Any]:
-        if len(calls) > 1 and not self._cluster:
-            pipe = self.client.pipeline(transaction=False)
-            for call in calls:
-                pipe.execute_command(*_command(call))
-            replies: list[Any] = pipe.execute(raise_on_error=False)
-            return replies
+    def send_each(self, calls: Sequence[Call]) -> list[Any]:
+        """Send calls through the client itself, which in a Cluster finds the node of each."""
         found = []
         for call in calls:
             try:
@@ -336,7 +333,7 @@ class Line:
         """Send calls; raises what the client raises when the connection is lost, and drops what was sent before."""
         calls = [call for pack in packs for call in pack.calls]
         if self._cluster:
-            self._replies.append(self._store.loaded(calls, self._store._send(calls)))
+            self._replies.append(self._store.loaded(calls, self._store.send_each(calls)))
             return
         try:
             if self._connection is None:
@@ -361,7 +358,7 @@ class Line:
         socket = getattr(self._connection, "_sock", None)
         return socket.fileno() if socket is not None else None
 
-    def hang_up(self) -> bool:
+    def half_close(self) -> bool:
         """Say that nothing more will be sent: the server drops what it has not run; return whether that was possible.
 
         What it has run is still answered.

@@ -40,6 +40,12 @@ def test_helpers_are_the_same_text_everywhere(name: str, users: int) -> None:
     assert (len(texts), len(set(texts))) == (users, 1)
 
 
+def test_numbers_are_printed_the_same_way_everywhere() -> None:
+    found = [re.findall(r"^-- %d is.*\n^local DIGITS = .*$", text, re.MULTILINE) for text in SCRIPTS.values()]
+    texts = [text for each in found for text in each]
+    assert (len(texts), len(set(texts))) == (5, 1)
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_no_script_names_a_key_that_it_was_not_given(script: str) -> None:
     calls = re.findall(r"redis\.p?call\('[A-Z]+', ([^,)]+)", SCRIPTS[script])

@@ -69,7 +69,7 @@ class _Blocker:
 
     def call_off(self) -> None:
         if self.blocked and self._line is not None:
-            ends_at = time.monotonic() if self._line.hang_up() else self._ends_at
+            ends_at = time.monotonic() if self._line.half_close() else self._ends_at
             self._until = min(self._until, ends_at + LAST_WORD_S)
 
     def close(self) -> None:
