@@ -1,0 +1,1 @@
+"""Behaviour cases: data, and what runs them."""

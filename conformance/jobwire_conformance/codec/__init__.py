@@ -1,0 +1,1 @@
+"""Codec vectors: data, and what runs them."""

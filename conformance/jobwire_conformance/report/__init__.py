@@ -1,0 +1,1 @@
+"""What a run gave, as a stream of records and as pages made from it."""

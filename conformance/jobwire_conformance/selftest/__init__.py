@@ -1,0 +1,1 @@
+"""The suite judged by implementations that are broken on purpose."""
