@@ -75,7 +75,7 @@ class CaseResult:
 
 
 _SENTENCE = re.compile(
-    r"(?P<text>[^\n]*\b(?P<level>MUST NOT|MUST|SHOULD NOT|SHOULD|MAY)\b[^\n]*?)\s*\[(?P<id>[A-Z]+-[0-9]+)\](?=\s|$)"
+    r"^(?P<text>.*?\b(?P<level>MUST NOT|MUST|SHOULD NOT|SHOULD|MAY)\b.*) \[(?P<id>[A-Z]+-[0-9]+)\]$", re.MULTILINE
 )
 _HEADING = re.compile(r"^#{2,3} (?P<title>.+)$", re.MULTILINE)
 
