@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import UnknownJob
 from .values import MAX_PROGRESS_BYTES, check_value, encode
@@ -60,10 +60,19 @@ class JobContext:
     @property
     def cancelled(self) -> bool:
         """Whether the handler should stop: cancel requested, timed out, or the lease is lost. [CANCEL-1] [RETRY-9]"""
-        held = self._held
-        return held.cancel_requested or held.timed_out or held.lost
+        return self.told is not None
 
-    def progress(self, **report: Any) -> None:
+    @property
+    def told(self) -> Literal["cancel", "timeout", "lost"] | None:
+        """Why the handler should stop, None if it should not. [CANCEL-1] [RETRY-9] [LEASE-4]"""
+        held = self._held
+        if held.cancel_requested:
+            return "cancel"
+        if held.timed_out:
+            return "timeout"
+        return "lost" if held.lost else None
+
+    def progress(self, /, **report: Any) -> None:
         """Report progress as named values, 65536 bytes at most; the last report replaces earlier ones. [OUT-7]
 
         Raises ValueRefused or TooLarge.

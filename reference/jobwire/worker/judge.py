@@ -210,5 +210,5 @@ def closing(held: Held, verb: Verb, document: bytes) -> Ending:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # an error whose own text raises
+    except BaseException:  # an error whose own text raises, be it an order to end the process [RUN-15]
         return f"<{type(error).__name__} without a readable message>"
