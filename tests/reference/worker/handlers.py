@@ -95,7 +95,7 @@ def until_cancelled(key: str, succeed: bool = False) -> str:
         time.sleep(0.005)
     if succeed:
         return "done all the same"
-    raise RuntimeError("stopped")
+    raise RuntimeError(f"stopped by a {current_job().told}")
 
 
 @app.job("until_cancelled.async")

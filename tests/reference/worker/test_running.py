@@ -64,9 +64,14 @@ class Hostile(Exception):
         raise RuntimeError("no text")
 
 
+class Nasty(SystemExit):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
 RAISES: dict[str, BaseException] = {
     "SystemExit": SystemExit(3), "KeyboardInterrupt": KeyboardInterrupt(), "Hostile": Hostile(),
-    "GeneratorExit": GeneratorExit(), "RecursionError": RecursionError("deep"),
+    "Nasty": Nasty(), "GeneratorExit": GeneratorExit(), "RecursionError": RecursionError("deep"),
     "UnicodeError": UnicodeError("\ud800 bad \udfff"),
 }  # fmt: skip
 
@@ -138,13 +143,13 @@ def test_details_are_dropped_and_never_the_error(
 def test_context(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def context() -> list[Any]:
         job = current_job()
-        return [job.id, job.queue, job.type, job.attempt, job.max_attempts, job.run, job.headers, job.cancelled]
+        return [job.id, job.queue, job.type, job.attempt, job.max_attempts, job.run, job.headers, job.cancelled, job.told]
 
     monkeypatch.setattr(bench.app, "jobs", dict(bench.app.jobs))
     bench.app.job("context")(context)
     with bench.worker(queues=("q",)):
         handle = bench.app.enqueue("context", queue="q", headers={"traceparent": "x"}, id="c-1")
-        assert ["c-1", "q", "context", 1, 3, 1, {"traceparent": "x"}, False] == handle.result(10)
+        assert ["c-1", "q", "context", 1, 3, 1, {"traceparent": "x"}, False, None] == handle.result(10)
 
 
 def test_expired_after_a_delay_is_not_run(bench: Bench) -> None:
