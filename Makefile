@@ -5,12 +5,12 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST ?= -n 2 --dist loadgroup
-SOURCES := reference tests tools examples benchmarks
+SOURCES := reference conformance tests tools examples benchmarks
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types format scripts bench bench-quick build clean engines
+.PHONY: help demo test check lint types format scripts conformance self-test bench bench-quick build clean engines
 .DELETE_ON_ERROR:
 
 help:  ## list the commands
@@ -33,6 +33,7 @@ lint: $(VENV)/tools
 
 types: $(VENV)/tools
 	$(BIN)/mypy
+	$(BIN)/mypy reference/conformance
 
 format: $(VENV)/tools  ## format the code
 	$(BIN)/ruff format $(SOURCES)
@@ -41,6 +42,14 @@ format: $(VENV)/tools  ## format the code
 scripts: $(VENV)/tools  ## generate pass.lua, scripts.json, the tables of SPEC.md, docs/cli.md
 	$(BIN)/python -m tools.generate
 	$(BIN)/python -m tools.cli_docs
+
+conformance: $(VENV)/installed  ## run the conformance suite against the reference; report in dist/conformance.html
+	@mkdir -p dist
+	@$(BIN)/jobwire-conformance run reference/conformance/jobwire.toml --report dist/conformance.ndjson \
+		&& $(BIN)/jobwire-conformance report dist/conformance.ndjson --html dist/conformance.html
+
+self-test: $(VENV)/installed  ## prove that the suite finds the mistakes that it is there to find, about 10 minutes
+	@$(BIN)/jobwire-conformance self-test
 
 bench: $(VENV)/bench  ## compare with other job queues, about an hour; BENCH="--peers rq --figures one" for a part
 	@$(BIN)/python -m benchmarks $(BENCH)

@@ -18,6 +18,7 @@ from tests.snippets import ROOT, blocks, promised
 # Built and installed once: all tests of this group run in one process of the test run.
 pytestmark = pytest.mark.xdist_group("wheel")
 
+PACKAGES = {"jobwire": "reference", "jobwire_conformance": "conformance"}
 SHARED = ("lua", "schemas")
 
 
@@ -57,17 +58,23 @@ def packed(wheel: Path) -> dict[str, bytes]:
         return {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
 
 
+@pytest.mark.parametrize("package", PACKAGES)
 @pytest.mark.parametrize("name", SHARED)
-def test_the_wheel_holds_what_is_a_link_in_the_checkout(name: str, wheel: Path) -> None:
-    assert (ROOT / "reference" / "jobwire" / name).is_symlink()
-    inside = {path: data for path, data in packed(wheel).items() if path.startswith(f"jobwire/{name}/")}
-    assert inside == {f"jobwire/{name}/{path}": data for path, data in contents(ROOT / name).items()}
+def test_the_wheel_holds_what_is_a_link_in_the_checkout(name: str, package: str, wheel: Path) -> None:
+    assert (ROOT / PACKAGES[package] / package / name).is_symlink()
+    inside = {path: data for path, data in packed(wheel).items() if path.startswith(f"{package}/{name}/")}
+    assert inside == {f"{package}/{name}/{path}": data for path, data in contents(ROOT / name).items()}
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_the_text_that_the_suite_quotes(wheel: Path) -> None:
+    assert packed(wheel)["jobwire_conformance/SPEC.md"] == (ROOT / "SPEC.md").read_bytes()
+
+
+def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     names = set(packed(wheel))
     assert {"jobwire/__init__.py", "jobwire/py.typed", "jobwire/cli/__init__.py"} <= names
-    assert {name.split("/")[0] for name in names} == {"jobwire", "jobwire-1.0.0.dist-info"}
+    assert {"jobwire_conformance/cli.py", "jobwire_conformance/specimen/worker.py"} <= names
+    assert {name.split("/")[0] for name in names} == {*PACKAGES, "jobwire-1.0.0.dist-info"}
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     assert [name for name in names if name.endswith((".pyc", ".so"))] == []
 
