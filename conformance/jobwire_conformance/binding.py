@@ -107,7 +107,7 @@ SHAPES: dict[str, Shape] = {
     "join": Shape(head=("index", "size", "value", "ttl_ms"), reply_head=("count", "size"), reply_item=("value",)),
     "requeue": Shape(item=("id",)),
     "purge": Shape(head=("before_ms", "limit"), reply_head=("count",), reply_item=()),
-    "configure": Shape(head=("field", "value"), reply_head=("answer",), reply_item=()),
+    "configure": Shape(head=("field", "amount"), reply_head=("answer",), reply_item=()),
 }
 
 NUMBERS = frozenset(
@@ -130,7 +130,7 @@ NUMBERS = frozenset(
         "limit",
     ]
 )
-DOCUMENTS = frozenset({"envelope", "document", "progress"})
+DOCUMENTS = frozenset({"envelope", "document", "progress", "value"})
 
 
 def expected_keys(namespace: str, queue: str, script: str, ids: list[str]) -> list[str]:

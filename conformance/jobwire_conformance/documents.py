@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped,unused-ignore]
 
 from .rules import Kind, violations
 
