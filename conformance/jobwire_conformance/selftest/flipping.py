@@ -35,7 +35,7 @@ def flips(case: Case) -> Iterator[Flip]:
     found: dict[str, Flip] = {}
     for number, step in enumerate(case.steps, start=1):
         ((kind, value),) = step.items()
-        turned = _turned(kind, value)
+        turned = _turned(kind, value) if isinstance(value, dict) else None
         if turned is not None:
             requirement = value.get("requirement", case.requirements[0])
             steps = (*case.steps[: number - 1], {kind: turned}, *case.steps[number:])
@@ -43,7 +43,7 @@ def flips(case: Case) -> Iterator[Flip]:
     yield from found.values()
 
 
-def _turned(kind: str, value: Any) -> Value | None:
+def _turned(kind: str, value: Value) -> Value | None:
     """Return what a step of this kind expects the other way round, None if it expects nothing that can be turned."""
     if kind == "exited":
         return value | {"status": {"not": value.get("status", 0)}}
