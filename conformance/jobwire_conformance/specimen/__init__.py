@@ -1,1 +1,0 @@
-"""A small implementation in one file a role, to read, and to break on purpose."""
