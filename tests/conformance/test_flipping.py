@@ -51,7 +51,7 @@ def test_an_event_that_has_to_come_is_none_that_can() -> None:
 
 def test_the_last_step_of_each_requirement_is_turned() -> None:
     steps = [{"check": {"job": str(number), "state": "failed"}} for number in range(3)]
-    steps[1]["check"]["requirement"] = "RUN-2"  # type: ignore[assignment]
+    steps[1]["check"]["requirement"] = "RUN-2"
     found = list(flips(case(*steps, requirements=("RUN-1", "RUN-2"))))
     assert [(3, "RUN-1"), (2, "RUN-2")] == [(flip.step, flip.requirement) for flip in found]
 
