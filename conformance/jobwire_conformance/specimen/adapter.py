@@ -11,6 +11,7 @@ from typing import Any
 
 import codec
 import common
+import fields
 from producer import Producer
 
 Request = dict[str, Any]
@@ -68,17 +69,17 @@ class Adapter:
 
     def decode(self, request: Request) -> Answer:
         """Read an envelope."""
-        job = codec.read_job(base64.b64decode(request["bytes"]))
-        return {"job": codec.with_defaults(job)}
+        job = fields.read_job(base64.b64decode(request["bytes"]))
+        return {"job": fields.with_defaults(job)}
 
     def encode(self, request: Request) -> Answer:
         """Write an envelope."""
-        data = codec.write_job(request["job"], request["format"])
+        data = fields.write_job(request["job"], request["format"])
         return {"bytes": base64.b64encode(data).decode()}
 
     def delay(self, request: Request) -> Answer:
         """Say how long a retry can wait."""
-        lowest, highest = codec.delay_bounds(request["retry"], request["attempt"])
+        lowest, highest = fields.delay_bounds(request["retry"], request["attempt"])
         return {"ms": [lowest, highest]}
 
     def enqueue(self, request: Request) -> Answer:

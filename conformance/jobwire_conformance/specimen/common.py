@@ -6,8 +6,7 @@ import os
 import socket
 import sys
 import threading
-from importlib.util import find_spec
-from pathlib import Path
+from importlib import import_module
 from typing import Any
 
 import hiredis
@@ -19,6 +18,8 @@ NAMESPACE = os.environ.get("JOBWIRE_NAMESPACE", "jobwire")
 PASSING = ("READONLY", "LOADING", "TRYAGAIN", "CLUSTERDOWN", "MOVED", "ASK", "UNBLOCKED", "MASTERDOWN")
 
 REPLY_S = 5.0
+
+Part = str | bytes | int
 
 
 class Gone(Exception):
@@ -57,15 +58,13 @@ def log(level: str, fact: str, **fields: object) -> None:
     os.write(2, text.encode("utf-8", "replace") + b"\n")
 
 
-def _scripts() -> Path:
-    """Return the folder of the scripts: beside this one, or in the installed suite if this is a copy."""
-    beside = Path(__file__).parent.parent / "lua"
-    if beside.is_dir():
-        return beside
-    spec = find_spec("jobwire_conformance")
-    assert spec is not None, "no lua/ beside this folder, and the suite is not installed"
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "lua"
+def _script(name: str) -> bytes:
+    """Return the text of a script: from beside this folder, or from the installed suite if this is a copy."""
+    folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lua")
+    if not os.path.isdir(folder):
+        folder = os.path.join(os.path.dirname(import_module("jobwire_conformance").__file__ or ""), "lua")
+    with open(os.path.join(folder, f"{name}.lua"), "rb") as file:
+        return file.read()
 
 
 class Link:
@@ -83,8 +82,7 @@ class Link:
     def load(self, names: tuple[str, ...]) -> None:
         """Load these scripts into the server. [CALL-1]"""
         for name in names:
-            text = (_scripts() / f"{name}.lua").read_bytes()
-            self._sha[name] = self.call("SCRIPT", "LOAD", text).decode()
+            self._sha[name] = self.call("SCRIPT", "LOAD", _script(name)).decode()
 
     def script(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
         """Call a script, and load it if the server has lost it. [CALL-2]"""
@@ -100,7 +98,7 @@ class Link:
         """Call a script that the server has."""
         return self.call("EVALSHA", self._sha[name], len(keys), *keys, *arguments)
 
-    def call(self, *parts: str | bytes | int, reply_s: float = REPLY_S) -> Any:
+    def call(self, *parts: Part, reply_s: float = REPLY_S) -> Any:
         """Send one command and return its reply."""
         with self.lock:
             try:
@@ -113,13 +111,13 @@ class Link:
             raise ServerError(str(reply))
         return reply
 
-    def send(self, *parts: str | bytes | int, reply_s: float = REPLY_S) -> None:
+    def send(self, *parts: Part, reply_s: float = REPLY_S) -> None:
         """Send one command, and open the connection first if there is none."""
         if self._socket is None:
             self._socket = socket.create_connection((self.host, int(self.port)), REPLY_S)
             self._reader = hiredis.Reader()
         self._socket.settimeout(reply_s)
-        self._socket.sendall(hiredis.pack_command(parts))
+        self._socket.sendall(hiredis.pack_command(parts))  # type: ignore[arg-type]  # meant is: any number
 
     def receive(self) -> Any:
         """Return the next reply, or the next message of a subscription."""

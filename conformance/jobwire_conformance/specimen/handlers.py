@@ -5,13 +5,44 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from worker import Context
+import codec
+from state import Run, Worker
 
 LOOK_S = 0.01
+MOST_PROGRESS = 65536
+
+
+class Context:
+    """What a handler is given. [RUN-10]"""
+
+    def __init__(self, worker: Worker, run: Run) -> None:
+        self.id = run.id
+        self.attempt = run.attempt
+        self.run = run.number
+        self.interrupted = run.interrupted
+        self.cancelled = run.cancelled
+        self._run = run
+        self._progress = "progress" in worker.profiles
+
+    @property
+    def told(self) -> str | None:
+        """Return what the handler was told."""
+        return self._run.told
+
+    def report(self, value: Any) -> bool:
+        """Report progress with the next extension of the lease; tell whether it can be. [OUT-7]"""
+        if not self._progress or not isinstance(value, dict):
+            return False
+        try:
+            data = codec.write(value, self._run.encoding)
+        except codec.Unwritable:
+            return False
+        if len(data) > MOST_PROGRESS:
+            return False
+        self._run.progress = data
+        return True
 
 
 class ConformanceError(Exception):
@@ -19,7 +50,7 @@ class ConformanceError(Exception):
 
     def __init__(self, message: str, kind: str = "ConformanceError", final: bool = False, details: Any = None) -> None:
         super().__init__(message)
-        self.kind = kind
+        self.kind = str(kind)
         self.final = final
         self.details = details
 
@@ -82,7 +113,7 @@ def _busy(context: Context, /, ms: float) -> Any:
 
 
 def _barrier(context: Context, /, path: str) -> Any:
-    while not Path(path).exists():
+    while not os.path.exists(path):
         time.sleep(LOOK_S)
     return "open"
 

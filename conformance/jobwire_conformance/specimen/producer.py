@@ -8,6 +8,7 @@ from typing import Any
 
 import codec
 import common
+import fields
 from common import Gone, ServerError
 
 SCRIPTS = ("enqueue", "look", "cancel")
@@ -56,9 +57,9 @@ class Producer:
     def enqueue(self, job: dict[str, Any], encoding: str) -> str:
         """Enqueue a job, and say what became of it."""
         job = {"jobwire": "1.0", "queue": "default", **job}
-        envelope = codec.write_job(job, encoding)
+        envelope = fields.write_job(job, encoding)
         keys = common.keys(job["queue"], [job["id"]])
-        reply, unsure = self.call("enqueue", keys, [job["id"], envelope, *codec.numbers(job)])
+        reply, unsure = self.call("enqueue", keys, [job["id"], envelope, *fields.numbers(job)])
         status: str = reply[1].decode()
         if unsure and status in ("duplicate", "finished", "failed"):
             # Perhaps by the call that got no answer. [PROD-4]
@@ -82,19 +83,23 @@ class Producer:
         end = time.monotonic() + timeout_ms / 1000
         seen = any(job in self.confirmed for job in jobs)
         channel = Channel(jobs)
+        told: dict[Job, bytes] = {}
         try:
             while True:
                 states = self.look(jobs)
+                states = [
+                    ("finished", told[job]) if job in told else state for job, state in zip(jobs, states, strict=True)
+                ]
                 found = settled(states)
                 if found is not None:
-                    return {"outcome": codec.read_outcome(found)}
+                    return {"outcome": fields.read_outcome(found)}
                 seen = seen or any(state != "unknown" for state, _ in states)
                 if seen and all(state == "unknown" for state, _ in states):
                     return {"gone": True}
                 left_s = end - time.monotonic()
                 if left_s <= 0:
                     return {"timeout": True}
-                channel.wait(min(left_s, LOOK_S))
+                told |= channel.wait(min(left_s, LOOK_S))
         finally:
             channel.close()
 
@@ -112,30 +117,42 @@ class Channel:
     """The messages about some jobs, as long as the server gives them; else the passing of time."""
 
     def __init__(self, jobs: list[Job]) -> None:
-        self.names = [common.key(queue, f"result:{id_}") for queue, id_ in jobs]
+        self.jobs = {common.key(queue, f"result:{id_}"): (queue, id_) for queue, id_ in jobs}
         self.link = common.Link()
         self.subscribed = self.subscribe()
 
     def subscribe(self) -> bool:
         """Subscribe to the channel of each job; tell whether that is allowed."""
         try:
-            for name in self.names:
+            for name in self.jobs:
                 self.link.call("SSUBSCRIBE", name)
         except (Gone, ServerError):
             return False
         return True
 
-    def wait(self, seconds: float) -> None:
-        """Wait for a message, at most for so long; what it says is looked up."""
+    def wait(self, seconds: float) -> dict[Job, bytes]:
+        """Wait for a message, at most for so long; return the outcome in it, if it is one, by its job."""
         if not self.subscribed:
             time.sleep(seconds)
             self.subscribed = self.subscribe()
-            return
+            return {}
         try:
-            self.link.wait(seconds)
+            message = self.link.wait(seconds)
         except OSError:
             self.link.close()
             self.subscribed = self.subscribe()
+            return {}
+        if message is None or message[0] != b"smessage":
+            return {}
+        return self.outcome(message[1].decode(), message[2])
+
+    def outcome(self, name: str, data: bytes) -> dict[Job, bytes]:
+        """Return a message by its job; one that cannot be read is a reason to look."""
+        try:
+            fields.read_outcome(data)
+        except codec.Rejected:
+            return {}
+        return {self.jobs[name]: data}
 
     def close(self) -> None:
         """End the subscription."""
@@ -158,6 +175,6 @@ def settled(states: list[tuple[str, bytes]]) -> bytes | None:
     if last_state in ENDED:
         return last_document
     for state, document in states[:-1]:
-        if state in ENDED and codec.read_outcome(document)["state"] != "succeeded":
+        if state in ENDED and fields.read_outcome(document)["state"] != "succeeded":
             return document
     return None
