@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped,unused-ignore]
 
 EXACT = 9007199254740991
 MOST_BYTES = 1048576
