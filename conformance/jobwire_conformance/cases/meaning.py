@@ -92,6 +92,9 @@ def _observation_faults(kind: str, value: dict[str, Any]) -> Iterator[str]:
     for name in _EVENTS:
         if name in value:
             yield from (f"{name}: {message}" for message in event_faults(value[name]))
+    if "distinct" in value:
+        named = event_faults(value["events"] | {value["distinct"]: {"present": True}})
+        yield from (f"distinct: {message}" for message in named)
     for pattern in [*value.get("order", []), *value.get("gap", {}).values()]:
         yield from event_faults(pattern)
     if kind == "until" and (value.get("count") == 0 or ("max" in value and not value.get("min"))):
