@@ -66,7 +66,6 @@ def hear(worker: Worker, run: Run, answer: bytes) -> None:
     # While a settlement is under way its own answer counts: this can be the work of its first sending.
     if answer == b"lost" and not run.settling:
         run.lost = True
-        run.over = True
         worker.forget(run)
         run.tell("lost")
         log("warning", "lease lost", queue=run.queue, id=run.id)

@@ -123,7 +123,7 @@ def time_out(worker: Worker, run: Run) -> None:
 
 
 def first_to_end(worker: Worker, run: Run) -> bool:
-    """Tell whether this is the first of handler, time-out, lost lease and shutdown to end the run."""
+    """Tell whether this is the first of handler, time-out and shutdown to end the run."""
     with worker.changed:
         if run.over:
             return False
