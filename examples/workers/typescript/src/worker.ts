@@ -3,17 +3,13 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { check, decode, delayRange, enqueueArguments, nextEnvelope, policy, present, read, readOutcome, Rejected, TooLarge, Unwritable, write, writeError } from "./codec.js";
-import type { Encoding, Fields, More, Value } from "./codec.js";
+import { type Encoding, type Fields, type More, type Value, check, decode, delayRange, enqueueArguments, nextEnvelope, policy, present, read, readOutcome, Rejected, TooLarge, Unwritable, write, writeError } from "./codec.js";
 import { connect, Fatal, Scripts } from "./scripts.js";
-import { Threads } from "./threads.js";
-import type { Failure, Run } from "./threads.js";
+import { type Failure, type Run, Threads } from "./threads.js";
 
 const setting = (name: string, otherwise: string) => process.env[`JOBWIRE_${name}`] ?? otherwise;
 const queues = setting("QUEUES", "default").split(",");
-const concurrency = Number(setting("CONCURRENCY", "8"));
-const leaseMs = Number(setting("LEASE_MS", "15000"));
-const graceMs = Number(setting("GRACE_MS", "25000"));
+const [concurrency, leaseMs, graceMs] = [setting("CONCURRENCY", "8"), setting("LEASE_MS", "15000"), setting("GRACE_MS", "25000")].map(Number) as [number, number, number];
 const me = setting("WORKER", `${hostname()}-${process.pid}`);
 const url = setting("REDIS_URL", "redis://localhost:6379/0");
 
@@ -136,12 +132,11 @@ async function asDecided(job: Job, flows: boolean): Promise<void> {
 async function attempt(job: Job): Promise<void> {
   if (job.over) return; // its lease is lost [RUN-16]
   if (job.cancelled) return cancel(job);
-  const { envelope } = job;
   job.handler = threads.run({
-    id: job.id, type: envelope["type"] as string, attempt: job.attempt, run: job.run, encoding: job.encoding,
-    args: (envelope["args"] ?? []) as Value[], kwargs: (envelope["kwargs"] ?? {}) as Fields,
+    id: job.id, type: job.envelope["type"] as string, attempt: job.attempt, run: job.run, encoding: job.encoding,
+    args: (job.envelope["args"] ?? []) as Value[], kwargs: (job.envelope["kwargs"] ?? {}) as Fields,
   }, (value) => { job.progress = write(value, job.encoding); });
-  const timeoutMs = envelope["timeout_ms"] as number | undefined;
+  const timeoutMs = job.envelope["timeout_ms"] as number | undefined;
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => {
     job.handler?.tell("timeout");
     void retryOrFail(job, { code: "timeout", message: `not done after ${timeoutMs} ms` }, 1000);
@@ -149,8 +144,7 @@ async function attempt(job: Job): Promise<void> {
   const { result, error, unwritable } = await job.handler.ended;
   clearTimeout(timer);
   if (job.over) return;
-  if (error === undefined) await succeed(job, result ?? null, unwritable);
-  else await retryOrFail(job, { code: "handler_error", ...error });
+  await (error === undefined ? succeed(job, result ?? null, unwritable) : retryOrFail(job, { code: "handler_error", ...error }));
 }
 
 async function succeed(job: Job, result: Value, unwritable?: string): Promise<void> {
