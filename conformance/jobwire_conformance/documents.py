@@ -12,7 +12,7 @@ import msgpack  # type: ignore[import-untyped,unused-ignore]
 
 from .rules import Kind, violations
 
-__all__ = ["Document", "Kind", "Unreadable", "complaints", "encoding_of", "read", "violations", "write"]
+__all__ = ["Document", "Kind", "Unreadable", "complaints", "encoding_of", "read", "same", "violations", "write"]
 
 MAX_BYTES = 1_048_576
 MAX_DEPTH = 32
@@ -183,6 +183,19 @@ def _integer(text: str) -> float:
 
 def _at(where: str) -> str:
     return where.removeprefix(".") or "the document"
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values mean the same: numbers are the doubles nearest to them. [VAL-2]"""
+    if isinstance(one, bool) or isinstance(other, bool) or one is None or other is None:
+        return one is other
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return float(one) == float(other)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+    return type(one) is type(other) and bool(one == other)
 
 
 def complaints(document: Document) -> list[tuple[str, str]]:

@@ -38,6 +38,11 @@ class Exchange:
     replied_at: float | None = None
     lost: bool = False
     """Whether the connection ended before there was a reply."""
+    lost_at: float | None = None
+    opened_at: float | None = None
+    """When its connection was made."""
+    after_eof: bool = False
+    """Whether the process had stopped sending before the reply came."""
     fault: str = ""
     _events: list[dict[str, Any]] | None = field(default=None, repr=False)
 
@@ -45,6 +50,11 @@ class Exchange:
     def name(self) -> bytes:
         """The command, in lower case."""
         return self.command[0].lower() if self.command else b""
+
+    @property
+    def ended_at(self) -> float | None:
+        """When the reply came, or the connection ended; None while it is waited for."""
+        return self.lost_at if self.lost else self.replied_at
 
     @property
     def pending(self) -> bool:

@@ -56,10 +56,10 @@ class Proxy:
             self.on_kill()
         self.cut()
 
-    def sent(self, connection: int, command: list[bytes]) -> Exchange:
+    def sent(self, connection: int, opened_at: float, command: list[bytes]) -> Exchange:
         """Record a command."""
         self.commands += 1
-        exchange = Exchange(self.by, connection, self.commands, now_ms(), command)
+        exchange = Exchange(self.by, connection, self.commands, now_ms(), command, opened_at=opened_at)
         self.history.transcript.append(exchange)
         if exchange.name == b"blpop":
             self.history.wake()
@@ -69,6 +69,10 @@ class Proxy:
         """Record how a command ended."""
         for event in exchange.told(self.namespace):
             self.history.add(event)
+
+    def trouble(self, what: str) -> None:
+        """Record what a process meets that it is not to blame for."""
+        self.history.add({"wire": what, "by": self.by})
 
     def _accept(self) -> asyncio.Protocol:
         self.accepted += 1
@@ -85,6 +89,7 @@ class Connection:
         self.server = End(lambda: None, self.replies, self.server_gone, self.server_gone)
         self._proxy = proxy
         self._number = number
+        self._opened_at = now_ms()
         self._gone = gone
         self._held: deque[tuple[bytes, Exchange]] = deque()
         """Commands that were not passed on yet."""
@@ -97,6 +102,7 @@ class Connection:
         self._paused = True
         """Whether commands are held: until the server is there, or while a fault works."""
         self._half_closed = False
+        self._ended = False
         self._listens = False
         """Whether messages can come that answer nothing."""
         self._due = 0
@@ -112,6 +118,7 @@ class Connection:
         try:
             await loop.create_connection(lambda: self.server, *self._proxy.upstream)
         except OSError:
+            self._proxy.trouble("no server")
             self.abort()
             return
         self._paused = False
@@ -122,7 +129,7 @@ class Connection:
         for frame in frames:
             parts = resp.command(frame)
             if parts:
-                self._held.append((frame, self._proxy.sent(self._number, parts)))
+                self._held.append((frame, self._proxy.sent(self._number, self._opened_at, parts)))
                 self._listens = self._listens or parts[0].lower() in SUBSCRIBING
         self._pump()
 
@@ -214,7 +221,7 @@ class Connection:
         if not self._completes(exchange, frame):
             return False
         self._asked.popleft()
-        exchange.replied_at = now_ms()
+        exchange.replied_at, exchange.after_eof = now_ms(), self._half_closed
         ended.append(exchange)
         return True
 
@@ -235,7 +242,7 @@ class Connection:
             self.client.write(frame)
             self.client.close()
         else:
-            exchange.lost = True
+            exchange.lost, exchange.lost_at = True, exchange.replied_at
             (self._proxy.kill if fault.do == "kill_after" else self.abort)()
         fault.met()
 
@@ -245,6 +252,8 @@ class Connection:
 
     def server_gone(self) -> None:
         """Pass on that the server ended the connection."""
+        if not self._ended and not self._half_closed:
+            self._proxy.trouble("closed by the server")
         self.client.close()
 
     def client_gone(self) -> None:
@@ -259,6 +268,7 @@ class Connection:
         self._forget()
 
     def _forget(self) -> None:
+        self._ended = True
         if self._opening is not None:
             self._opening.cancel()
         lost = [*self._asked, *(exchange for _, exchange in self._held)]
@@ -266,6 +276,6 @@ class Connection:
         self._held.clear()
         self._paused = True
         for exchange in lost:
-            exchange.lost = True
+            exchange.lost, exchange.lost_at = True, now_ms()
             self._proxy.ended(exchange)
         self._gone(self)
