@@ -128,6 +128,7 @@ def fit(text: str, limit: int) -> str:
 def write(value: dict[str, Any], encoding: str) -> bytes:
     """Encode a value, and refuse what section 4.3 forbids."""
     check_value(value, "", DEEPEST)
+    value = _plain(value)
     if encoding == "msgpack":
         data: bytes = msgpack.packb(value)
     else:
@@ -160,6 +161,17 @@ def check_value(value: Any, at: str, levels: int) -> None:
             check_value(member, _path(at, name), levels - 1)
     else:
         raise Unwritable(at, f"a {type(value).__name__}")
+
+
+def _plain(value: Any) -> Any:
+    """Return the value with floats of integral value as integers: an integer field could hold one. [VAL-4]"""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(member) for member in value]
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    return value
 
 
 def _check_text(text: str, at: str) -> None:
