@@ -5,6 +5,9 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST ?= -n 2 --dist loadgroup
+# For folders of plain scripts, which import each other by their bare names.
+SCRIPTS_MYPY := MYPYPATH=.:$(CURDIR)/conformance/jobwire_conformance/specimen $(CURDIR)/$(BIN)/mypy \
+	--config-file $(CURDIR)/pyproject.toml --explicit-package-bases
 SOURCES := reference conformance tests tools examples benchmarks
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -34,6 +37,8 @@ lint: $(VENV)/tools
 types: $(VENV)/tools
 	$(BIN)/mypy
 	$(BIN)/mypy reference/conformance
+	cd conformance/jobwire_conformance/specimen && $(SCRIPTS_MYPY) .
+	cd conformance/jobwire_conformance/selftest/nulls && $(SCRIPTS_MYPY) .
 
 format: $(VENV)/tools  ## format the code
 	$(BIN)/ruff format $(SOURCES)
