@@ -71,6 +71,10 @@ class Program(asyncio.SubprocessProtocol):
             # Wrappers such as `npm run` would keep the real program alive if only they were told.
             _signal_group(self._transport.get_pid(), number)
 
+    def kill_now(self) -> None:
+        """End the group at once, without waiting for it."""
+        self.signal(signal.SIGKILL)
+
     async def exited(self, within_s: float | None) -> int | None:
         """Wait until it has ended; return its status, or None if it has not."""
         with contextlib.suppress(TimeoutError):

@@ -76,7 +76,7 @@ class Worker:
         self.name = name
         self.settings = settings
         self.log = HandlerLog(folder / f"{name}.log", name, history)
-        self.proxy: Proxy | None = None
+        self.proxy = Proxy(upstream, name, history, namespace)
         self._manifest = manifest
         self._upstream = upstream
         self._history = history
@@ -100,7 +100,7 @@ class Worker:
 
     def plan(self, fault: Fault) -> None:
         """Let the proxy do something: to the process that runs, or else to the next one."""
-        if self.running and self.proxy is not None:
+        if self._program is None or self.running:
             self.proxy.faults.add(fault)
         else:
             self._faults.append(fault)
@@ -112,8 +112,9 @@ class Worker:
             raise WorkerFailed("the manifest has no worker")
         if self.running:
             raise WorkerFailed(f"worker {self.name} runs already")
-        await self._release()
-        url = await self._listen()
+        await self._renew()
+        self.proxy.on_kill = self._send_kill
+        url = await self.proxy.start()
         self._ready.clear()
         self._program = Program(self._said, self._exited)
         self._history.add({"process": "started", "worker": self.name})
@@ -143,24 +144,20 @@ class Worker:
         """End its process and its proxy, and read the log to its end."""
         if self._program is not None:
             await self._program.kill()
-        if self.proxy is not None:
-            await self.proxy.close()
+        await self.proxy.close()
         self.log.poll()
 
-    async def _release(self) -> None:
-        if self._program is not None:
-            self._stderr.append(self._program.stderr_tail)
-            await self._program.kill()
-        if self.proxy is not None:
-            await self.proxy.close()
-
-    async def _listen(self) -> str:
+    async def _renew(self) -> None:
+        """Put a new proxy in the place of that of a process that has ended."""
+        if self._program is None:
+            return
+        self._stderr.append(self._program.stderr_tail)
+        await self._program.kill()
+        await self.proxy.close()
         self.proxy = Proxy(self._upstream, self.name, self._history, self._namespace)
-        self.proxy.on_kill = self._send_kill
         for fault in self._faults:
             self.proxy.faults.add(fault)
         self._faults.clear()
-        return await self.proxy.start()
 
     def _env(self, url: str) -> dict[str, str]:
         return {
