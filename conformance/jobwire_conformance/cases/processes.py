@@ -62,7 +62,8 @@ async def exited(scene: Scene, step: dict[str, Any]) -> None:
 async def fault(scene: Scene, step: dict[str, Any]) -> None:
     """Let a proxy disturb what a program says."""
     options = {name: step[name] for name in ("ms", "error", "times") if name in step}
-    planned = Fault(step["when"], step["do"], **options)
+    when = {name: value for name, value in step["when"].items() if name != "nth"}
+    planned = Fault(when, step["do"], nth=step["when"].get("nth", 1), **options)
     if "worker" in step:
         scene.worker(step["worker"]).plan(planned)
     else:
