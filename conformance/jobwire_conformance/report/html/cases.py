@@ -1,0 +1,116 @@
+"""The sections of the page: one for each case, with all that shows why it has its status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...model import CaseResult, Check, Status, requirements
+from ..merge import Run
+from ..stream import Entry
+from ..summary import BAD, rerun, status_of
+from ..text import as_ms, short
+from ..timeline import Moment, begin, history, wire
+from .markup import Child, Safe, tag
+from .parts import case_anchor, chip, rule, slug
+
+# What a page can hold of a single case; the report itself has all of it.
+MOMENTS = 300
+STDERR = 8000
+VALUE = 4000
+
+
+def sections(runs: Sequence[Run]) -> Iterator[Safe]:
+    """Show the cases of all runs, those that did not pass first."""
+    for run in runs:
+        cases = sorted(run.report.cases, key=lambda case: case.status not in BAD)
+        title = tag("h3", run.label) if len(runs) > 1 else None
+        yield tag("div", title, [section(run, case) for case in cases], class_="run")
+
+
+def section(run: Run, case: Entry) -> Safe:
+    """Show a case; what is behind a link opens by itself, as the anchor stands within."""
+    summary = tag(
+        "summary",
+        chip(case.status),
+        " ",
+        tag("code", case.id, class_="name"),
+        tag("span", case.says, class_="says"),
+    )
+    words = f"{case.id} {case.says} {' '.join(case.requirements)} {run.label}".lower()
+    return tag(
+        "details",
+        summary,
+        tag("div", _body(run, case), class_="body", id=case_anchor(run, case.id)),
+        class_="case row",
+        data_status=slug(case.status),
+        data_role=case.role,
+        data_text=words,
+        open=case.status in BAD,
+    )
+
+
+def _body(run: Run, case: Entry) -> Child:
+    known = requirements()
+    facts = [case.role, case.profile, *(f"{name} {value}" for name, value in case.axes.items()), f"{case.ms:.0f} ms"]
+    return (
+        tag("p", " · ".join(facts), class_="muted"),
+        tag("p", case.reason, class_="reason") if case.reason else None,
+        [rule(known[name]) for name in case.requirements if name in known],
+        _checks(case),
+        tag("h4", "Run it alone"),
+        tag("pre", rerun(run.report.header, case.id), class_="command"),
+        _folded("Steps", tag("ol", [tag("li", tag("code", step)) for step in case.steps], class_="steps"), case.steps),
+        _folded("What happened", moments(history(case)), case.events),
+        _folded("Bytes on the wire", moments(wire(case)), case.transcript),
+        _folded("Standard error", tag("pre", _tail(case.stderr)), case.stderr),
+    )
+
+
+def _folded(title: str, content: Safe, present: object) -> Child:
+    return tag("details", tag("summary", title), content) if present else None
+
+
+def _checks(case: CaseResult) -> Child:
+    if not case.checks:
+        return None
+    start = begin(case)
+    return tag("ul", [_check(case, check, start) for check in case.checks], class_="checks")
+
+
+def _check(case: CaseResult, check: Check, start: float) -> Safe:
+    status = status_of(case, check)
+    at = tag("span", f" {as_ms(check.at - start)} ms", class_="muted") if check.at is not None else None
+    facts = [("expected", check.expected), ("got", check.got)]
+    pairs = [(tag("dt", name), tag("dd", tag("code", short(text, VALUE)))) for name, text in facts if text]
+    return tag(
+        "li",
+        chip(status),
+        " ",
+        tag("strong", check.requirement),
+        " ",
+        check.what,
+        at,
+        tag("dl", pairs, class_="facts") if pairs and status is not Status.PASS else None,
+    )
+
+
+def moments(found: Sequence[Moment]) -> Safe:
+    """Show moments as a table: when, who, which way, what."""
+    rows = [
+        tag(
+            "tr",
+            tag("td", as_ms(one.at), class_="at"),
+            tag("td", one.who, class_="who"),
+            tag("td", one.sign),
+            tag("td", one.text, class_="what"),
+            class_="reply" if one.sign == "<" else None,
+        )
+        for one in found[:MOMENTS]
+    ]
+    more = len(found) - MOMENTS
+    left_out = tag("p", f"{more} more in the report itself", class_="muted") if more > 0 else None
+    return tag("div", tag("table", tag("tbody", rows), class_="moments"), left_out, class_="scroll")
+
+
+def _tail(text: str) -> str:
+    return text if len(text) <= STDERR else f"…\n{text[-STDERR:]}"
