@@ -133,6 +133,11 @@ NUMBERS = frozenset(
 DOCUMENTS = frozenset({"envelope", "document", "progress", "value"})
 
 
+def number(data: bytes) -> int | None:
+    """Return what decimal digits mean, as section 7.2 has them; None for anything else."""
+    return int(data) if data.isdigit() and len(data) <= 16 else None
+
+
 def expected_keys(namespace: str, queue: str, script: str, ids: list[str]) -> list[str]:
     """Return the KEYS that a call has to have; those of `join` are not told by the ids."""
     keys = [key(namespace, queue, name) for name in NAMES]

@@ -105,17 +105,13 @@ def _checks(name: str, requirement: str, says: str, found: list[Problem | None])
     problems = [problem for problem in found if problem is not None]
     if found and not problems:
         return [Check(requirement, f"always: {name}", Status.PASS, says)]
-    return [
-        Check(
-            problem.requirement or requirement,
-            f"always: {name}",
-            problem.status,
-            f"{problem.expected} [{problem.requirement or requirement}]",
-            problem.got,
-            problem.at,
-        )
-        for problem in problems[:MOST_OF_A_KIND]
-    ]
+    checks: list[Check] = []
+    for problem in problems:
+        named = problem.requirement or requirement
+        expected = f"{problem.expected} [{named}]"
+        if sum(check.requirement == named for check in checks) < MOST_OF_A_KIND:
+            checks.append(Check(named, f"always: {name}", problem.status, expected, problem.got, problem.at))
+    return checks
 
 
 async def check_store(client: redis.Redis, namespace: str) -> list[Check]:

@@ -68,7 +68,7 @@ _LIMITED_BY = {"message": "OUT-4", "type": "OUT-4", "stack": "OUT-4"}
 
 def _label(kind: Kind, error: jsonschema.ValidationError) -> str:
     path = list(error.absolute_path)
-    if path == ["jobwire"] or (error.validator == "required" and not path and _lacks(error, "jobwire")):
+    if path == ["jobwire"] or (not path and error.message.startswith("'jobwire' is a required")):
         return "VER-1"
     if kind == "outcome":
         return _LIMITED_BY.get(str(path[-1]), "OUT-1") if path[:1] == ["error"] and len(path) == 2 else "OUT-1"
@@ -77,10 +77,6 @@ def _label(kind: Kind, error: jsonschema.ValidationError) -> str:
     if path[:1] == ["then"] or path[:1] == ["join"]:
         return "FLOW-2"
     return "FIELD-5"
-
-
-def _lacks(error: jsonschema.ValidationError, name: str) -> bool:
-    return isinstance(error.instance, dict) and name not in error.instance
 
 
 _OPTIONAL = [

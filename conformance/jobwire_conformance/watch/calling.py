@@ -65,8 +65,8 @@ def keys(facts: Facts) -> Findings:
 
 
 def _count_is_right(exchange: Exchange) -> bool:
-    count = exchange.command[2]
-    return count.isdigit() and int(count) <= len(exchange.command) - 3
+    count = binding.number(exchange.command[2])
+    return count is not None and count <= len(exchange.command) - 3
 
 
 def _keys(call: Call, namespace: str) -> Problem | None:

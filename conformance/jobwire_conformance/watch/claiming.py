@@ -74,10 +74,11 @@ def leases(facts: Facts) -> Findings:
     """Compare the lease of each claim and extend with the allowed and the configured one. [CLAIM-11]"""
     for call in facts.of("claim", "extend"):
         lease = call.head.get("lease_ms", b"")
-        allowed = lease.isdigit() and 1000 <= int(lease) <= 86400000
+        got = binding.number(lease)
+        allowed = got is not None and 1000 <= got <= 86400000
         yield None if allowed else Problem("a lease_ms of 1000 to 86400000", repr(lease[:40]), call.at)
         wanted = facts.workers.get(call.by, {}).get("lease_ms")
-        if allowed and wanted is not None and 1000 <= wanted <= 86400000 and int(lease) != wanted:
+        if allowed and wanted is not None and 1000 <= wanted <= 86400000 and got != wanted:
             yield Problem(f"the lease_ms that it is configured with, {wanted}", text(lease), call.at)
 
 

@@ -3,185 +3,17 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 from .. import binding
-from ..documents import Document, Unreadable, encoding_of, read, violations
-from ..model import Status
 from ..wire.events import Exchange, History, cut, parse, text
+from .items import Call, Findings, Given, Problem, Settled, given_by, readable, settled_by
+
+__all__ = ["Call", "Facts", "Findings", "Given", "Problem", "Settled", "readable"]
 
 DEFAULTS: dict[str, Any] = {"queues": ["default"], "concurrency": 1, "lease_ms": 15000, "grace_ms": 5000}
-
-
-RETRY: dict[str, Any] = {
-    "max_attempts": 3,
-    "delay_ms": 1000,
-    "factor": 2,
-    "max_delay_ms": 300_000,
-    "jitter": 0.1,
-    "no_retry_on": [],
-}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a rule did not find as it has to be; `requirement` where it is not that of the rule."""
-
-    expected: str
-    got: str
-    at: float | None = None
-    requirement: str | None = None
-    status: Status = Status.FAIL
-
-
-# None stands for something that was looked at and is right.
-Findings = Iterator[Problem | None]
-
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """One call of a script, its arguments as bytes."""
-
-    exchange: Exchange
-    script: str
-    queue: str
-    keys: list[bytes]
-    arguments: list[bytes]
-    head: dict[str, bytes]
-    items: list[dict[str, bytes]]
-    reply: Any
-    """Values of Python, an Exception for an error, None where there was none or it did not arrive."""
-
-    @property
-    def by(self) -> str:
-        """The process."""
-        return self.exchange.by
-
-    @property
-    def at(self) -> float:
-        """When it was sent."""
-        return self.exchange.at
-
-    @property
-    def heard_at(self) -> float | None:
-        """When the reply was passed on to the process."""
-        return None if self.reply is None else self.exchange.replied_at
-
-    def answer(self, index: int) -> str | None:
-        """Return the answer to an item, None where it did not arrive."""
-        if not isinstance(self.reply, list) or len(self.reply) <= index + 1:
-            return None
-        word = self.reply[index + 1]
-        return text(word) if isinstance(word, bytes) else None
-
-
-@dataclass(frozen=True, eq=False)
-class Given:
-    """One job that a claim gave, and that the process has heard of."""
-
-    by: str
-    queue: str
-    id: str
-    token: str
-    attempt: int
-    document: bytes
-    envelope: bytes
-    taken: bool
-    at: float
-    now: int
-    """The server's time."""
-    unheard: bool
-    """Whether the process had stopped sending by then, so that it may not have listened either."""
-
-    @property
-    def run(self) -> int | None:
-        """The run, from the token."""
-        head = self.token.partition(".")[0]
-        return int(head) if head.isdigit() else None
-
-    @cached_property
-    def job(self) -> Document | None:
-        """The envelope, None where nobody can read it."""
-        return readable(self.envelope)
-
-    @cached_property
-    def stored(self) -> Document | None:
-        """The document that it came with."""
-        return readable(self.document)
-
-    @cached_property
-    def sound(self) -> bool:
-        """Whether every reader has to accept the envelope."""
-        if self.job is None or self.job.problems:
-            return False
-        if (self.member("queue"), self.member("id")) != (self.queue, self.id):
-            return False  # [RUN-6]
-        # Null means absence, and so does a later minor version nothing, to a reader. [FIELD-9] [FIELD-1]
-        lenient = {"FIELD-10", "VER-1"}
-        return all(name in lenient for name, _ in violations("job", self.job.value, handed_over=True))
-
-    @cached_property
-    def retry(self) -> dict[str, Any]:
-        """The policy, with its defaults."""
-        given = {name: value for name, value in (self.member("retry") or {}).items() if value is not None}
-        return RETRY | given
-
-    @property
-    def ttl_ms(self) -> int:
-        """The least time for which the outcome is kept. [RUN-11]"""
-        ttl = self.member("result_ttl_ms")
-        ttl_ms = 600_000 if ttl is None else int(ttl)
-        return ttl_ms if self.member("parent_id") is None else max(ttl_ms, 3_600_000)
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether something follows when it succeeds."""
-        return bool(self.member("then") or self.member("join"))
-
-    def member(self, name: str) -> Any:
-        """Return a member of the envelope, None where it is absent."""
-        return self.job.value.get(name) if self.job is not None and isinstance(self.job.value, dict) else None
-
-
-@dataclass(frozen=True, eq=False)
-class Settled:
-    """One item of a settle call."""
-
-    call: Call
-    id: str
-    token: str
-    verb: str
-    document: bytes
-    number: int | None
-    answer: str | None
-
-    @property
-    def ends(self) -> bool:
-        """Whether it ends the run."""
-        return self.verb != "decide"
-
-    @cached_property
-    def outcome(self) -> dict[str, Any]:
-        """The document, nothing where it cannot be read."""
-        found = readable(self.document)
-        return found.value if found is not None else {}
-
-    @property
-    def code(self) -> str | None:
-        """The code of the error, if there is one."""
-        error = self.outcome.get("error")
-        return error.get("code") if isinstance(error, dict) else None
-
-
-def readable(data: bytes) -> Document | None:
-    """Read a document; None where nobody can."""
-    try:
-        return read(data) if encoding_of(data) else None
-    except Unreadable:
-        return None
 
 
 class Facts:
@@ -226,7 +58,7 @@ class Facts:
     @cached_property
     def given(self) -> list[Given]:
         """All jobs that were given, in order."""
-        return [given for call in self.of("claim") for given in _given(call)]
+        return [given for call in self.of("claim") for given in given_by(call)]
 
     @cached_property
     def given_by_token(self) -> dict[tuple[str, str, str], Given]:
@@ -236,7 +68,7 @@ class Facts:
     @cached_property
     def settled(self) -> list[Settled]:
         """All items of settle calls, in order."""
-        return [settled for call in self.of("settle") for settled in _settled(call)]
+        return [settled for call in self.of("settle") for settled in settled_by(call)]
 
     def given_of(self, settled: Settled) -> Given | None:
         """Return the claim that a settle speaks for, if the process has heard of it."""
@@ -363,39 +195,3 @@ class Facts:
     def last_at(self) -> float:
         """The last instant of which something is known."""
         return max((event["at"] for event in self.history.events), default=0.0)
-
-
-def _given(call: Call) -> Iterator[Given]:
-    if not isinstance(call.reply, list) or call.exchange.replied_at is None:
-        return
-    shape = binding.SHAPES["claim"]
-    taken = len(call.reply) > 2 and call.reply[2] == 1
-    for item in binding.items(call.reply[3:], shape.reply_item):
-        raw: dict[str, Any] = item
-        yield Given(
-            call.by,
-            call.queue,
-            text(raw["id"]),
-            text(raw["token"]),
-            int(raw["attempt"]),
-            raw["document"],
-            raw["envelope"],
-            taken,
-            call.exchange.replied_at,
-            int(call.reply[0]),
-            call.exchange.after_eof,
-        )
-
-
-def _settled(call: Call) -> Iterator[Settled]:
-    for index, item in enumerate(call.items):
-        number = int(item["number"]) if item["number"].isdigit() else None
-        yield Settled(
-            call,
-            text(item["id"]),
-            text(item["token"]),
-            text(item["verb"]),
-            item["document"],
-            number,
-            call.answer(index),
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .. import binding
 from ..documents import MAX_PROGRESS_BYTES, Unreadable, complaints, encoding_of, read, violations
 from ..wire.events import text
 from .facts import Call, Facts, Findings, Given, Problem, Settled, readable
@@ -118,7 +119,9 @@ def _argued(call: Call, item: dict[str, bytes], job: dict[str, Any]) -> Problem 
         "priority": 4 if job.get("priority") is None else job["priority"],
     }
     got: dict[str, Any] = {"queue": call.queue, "id": text(item["id"])}
-    got |= {name: int(item[name]) if item[name].isdigit() else text(item[name]) for name in list(wanted)[2:]}
+    for name in ("run_at", "max_attempts", "priority"):
+        value = binding.number(item[name])
+        got[name] = text(item[name]) if value is None else value
     requirement = "PROD-1" if call.script == "enqueue" else "FLOW-11"
     return None if got == wanted else Problem(f"{call.script} with {wanted}", str(got), call.at, requirement)
 

@@ -171,10 +171,7 @@ def _blpop(command: list[bytes], namespace: str) -> dict[str, Any]:
 
 def cut(command: list[bytes]) -> tuple[list[bytes], list[bytes]]:
     """Return KEYS and ARGV of an EVALSHA."""
-    try:
-        count = int(command[2])
-    except ValueError:
-        count = 0
+    count = binding.number(command[2]) or 0
     return command[3 : 3 + count], command[3 + count :]
 
 
@@ -196,10 +193,9 @@ def _members(item: dict[str, bytes]) -> dict[str, Any]:
     for name, data in item.items():
         if name in binding.DOCUMENTS:
             members |= _document(name, data)
-        elif name in binding.NUMBERS and data.isdigit():
-            members[name] = int(data)
         else:
-            members[name] = text(data)
+            value = binding.number(data) if name in binding.NUMBERS else None
+            members[name] = text(data) if value is None else value
     return members
 
 
