@@ -22,6 +22,7 @@ async def start(scene: Scene, step: Any) -> None:
     results = await asyncio.gather(*(scene.worker(name).start() for name in names), return_exceptions=True)
     for name, result in zip(names, results, strict=True):
         if isinstance(result, WorkerFailed):
+            scene.crashed = True
             tail = scene.worker(name).stderr_tail.strip()[-1000:]
             raise scene.fail(f"start {name}", "a worker that is ready", f"{result}{': ' + tail if tail else ''}")
         if isinstance(result, BaseException):
@@ -79,6 +80,7 @@ async def call(scene: Scene, step: dict[str, Any]) -> None:
     try:
         answer = await producer.ask(timeout_ms=timeout_ms, **_renamed(request))
     except AdapterError as error:
+        scene.crashed, scene.late = not producer.running, producer.running
         raise scene.fail(what, render(pattern), str(error), requirement) from error
     scene.history.add({"suite": "call", "op": request["op"], "answer": answer})
     if "answer" in step:
@@ -101,7 +103,7 @@ async def answered(scene: Scene, step: dict[str, Any]) -> None:
     try:
         answer = await producer.answer(scene.begun[step["of"]], within_ms)
     except AdapterError as error:
-        scene.late = producer.running
+        scene.crashed, scene.late = not producer.running, producer.running
         raise scene.fail(what, render(step["is"]), str(error), step.get("requirement")) from error
     scene.history.add({"suite": "answer", "of": step["of"], "answer": answer})
     _judge(scene, what, step["is"], answer, step.get("requirement"))
@@ -156,6 +158,7 @@ async def _producer(scene: Scene) -> Adapter:
     try:
         await adapter.ask("hello", timeout_ms=manifest.startup_ms * scene.world.time_scale)
     except AdapterError as error:
+        scene.crashed = True
         raise scene.fail("hello", "an answer of the producer", f"{error}: {adapter.stderr_tail[-1000:]}") from error
     return adapter
 

@@ -42,6 +42,8 @@ class Scene:
         self.checks: list[Check] = []
         # Whether something did not come in time that more time could have brought.
         self.late = False
+        # Whether a program did not come up, or ended while it was asked.
+        self.crashed = False
         self.tokens: dict[tuple[str, str], str] = {}
         self.sent: dict[tuple[str, str], bytes] = {}
         self.begun: dict[str, asyncio.Future[dict[str, Any]]] = {}

@@ -22,10 +22,12 @@ from .scene import Scene, StepFailed
 from .values import short
 from .world import World
 
-__all__ = ["LATE", "World", "run_case"]
+__all__ = ["CRASHED", "LATE", "World", "run_case"]
 
 # The reason of a case that more time could have let pass.
 LATE: Final = "not in time"
+# The reason of a case whose program did not come up, or ended while it was asked.
+CRASHED: Final = "crashed"
 _WITHIN_MS: Final = 10_000
 _FIRST_POLL_S: Final = 0.005
 _LAST_POLL_S: Final = 0.025
@@ -152,6 +154,8 @@ def _reason(scene: Scene, status: Status) -> str:
     worst = [check for check in scene.checks if check.status is status]
     if status is Status.PASS or not worst:
         return ""
+    if scene.crashed:
+        return f"{CRASHED}: {worst[0].what}"
     # If something else failed too, more time would not help.
     if scene.late and len(worst) == 1:
         return f"{LATE}: {worst[0].what}"

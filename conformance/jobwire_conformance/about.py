@@ -1,0 +1,86 @@
+"""Say what a run was made of: the suite, the specification, the implementation, the machine."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from .manifest import Manifest
+from .model import PACKAGE, SPEC
+from .plan import Selection
+from .server import Server
+
+VERSION = "1.0.0"
+SPEC_VERSION = "1.0"
+
+
+def corpus() -> str:
+    """Return the digest of all case data."""
+    digest = hashlib.sha256()
+    for path in _data_files():
+        digest.update(f"{path.relative_to(PACKAGE).as_posix()}\n".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+async def header(
+    manifest: Manifest, selection: Selection, server: Server, hello: dict[str, Any], seed: int, time_scale: float
+) -> dict[str, Any]:
+    """Return the first record of a run."""
+    return {
+        "kind": "header",
+        "suite": VERSION,
+        "corpus": corpus(),
+        "spec": {"version": SPEC_VERSION, "sha256": hashlib.sha256(SPEC.read_bytes()).hexdigest()},
+        "implementation": described(manifest),
+        "hello": hello,
+        "manifest_sha256": manifest.digest,
+        "server": await _engine(server),
+        "machine": {
+            "system": f"{platform.system()} {platform.release()}",
+            "architecture": platform.machine(),
+            "processors": os.cpu_count(),
+            "python": platform.python_version(),
+        },
+        "seed": seed,
+        "time_scale": time_scale,
+        "filters": selection.record(),
+        "started_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def described(manifest: Manifest) -> dict[str, Any]:
+    """Return the manifest as values of JSON."""
+    optional = {"source": manifest.source, "issues": manifest.issues}
+    roles = {role: list(manifest.command(role) or ()) for role in manifest.roles}
+    known = [
+        {"case": entry.case, "reason": entry.reason, "until": entry.until.isoformat()}
+        for entry in manifest.known_failing
+    ]
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "language": manifest.language,
+        "spec": manifest.spec,
+        "profiles": list(manifest.profiles),
+        **roles,
+        **{name: value for name, value in optional.items() if value is not None},
+        "known_failing": known,
+    }
+
+
+async def _engine(server: Server) -> str:
+    client: Any = server.client()
+    async with client:
+        info = await client.info("server")
+    name = info.get("server_name", "redis")
+    return f"{name} {info.get('valkey_version') or info.get('redis_version')}"
+
+
+def _data_files() -> list[Path]:
+    cases, vectors = PACKAGE / "cases" / "data", PACKAGE / "codec" / "vectors"
+    return sorted([*cases.rglob("*.yaml"), *vectors.rglob("*.json")])
