@@ -12,7 +12,7 @@ from typing import Any
 import redis.asyncio as redis
 
 from ..adapter import Adapter
-from ..model import Check, Status
+from ..model import Check, Status, requirements
 from ..server import Server
 from ..store import Store
 from ..wire.events import History
@@ -120,6 +120,8 @@ class Scene:
     ) -> None:  # fmt: skip
         """Note that something is not as it has to be."""
         requirement = requirement or self.requirement
+        if status is Status.FAIL and requirements()[requirement].level.startswith("SHOULD"):
+            status = Status.WARN
         self.checks.append(Check(requirement, what, status, f"{expected} [{requirement}]", got, at))
 
     def fail(self, what: str, expected: str, got: str, requirement: str | None = None) -> StepFailed:
