@@ -51,6 +51,8 @@ class Selection:
     cases: tuple[str, ...] = ()
     """Patterns of ids, as of files."""
     requirements: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
     only: frozenset[str] | None = None
     """Ids, as those that failed in an earlier report."""
     smoke: bool = False
@@ -60,6 +62,8 @@ class Selection:
         return (
             (not self.cases or any(fnmatch.fnmatchcase(case.id, pattern) for pattern in self.cases))
             and (not self.requirements or not set(self.requirements).isdisjoint(case.requirements))
+            and (not self.roles or case.role in self.roles)
+            and (not self.profiles or case.profile in self.profiles)
             and (self.only is None or case.id in self.only)
             and (not self.smoke or case.smoke)
         )
@@ -69,6 +73,8 @@ class Selection:
         return {
             "cases": list(self.cases),
             "requirements": list(self.requirements),
+            "roles": list(self.roles),
+            "profiles": list(self.profiles),
             "failed_from": len(self.only) if self.only is not None else None,
             "smoke": self.smoke,
         }
