@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,8 @@ from .. import binding
 from ..documents import Document, Unreadable, encoding_of, read, violations
 from ..model import Status
 from ..wire.events import Exchange, text
+
+_VERSION_1 = re.compile(r"1\.[0-9]+\Z")
 
 RETRY: dict[str, Any] = {
     "max_attempts": 3,
@@ -115,6 +118,10 @@ class Given:
             return False
         if (self.member("queue"), self.member("id")) != (self.queue, self.id):
             return False  # [RUN-6]
+        if not _VERSION_1.match(str(self.member("jobwire"))):
+            return False  # [FIELD-3] [FIELD-4]
+        if not str(self.member("jobwire")).startswith("1."):
+            return False  # [FIELD-3]
         # Null means absence, and so does a later minor version nothing, to a reader. [FIELD-9] [FIELD-1]
         lenient = {"FIELD-10", "VER-1"}
         return all(name in lenient for name, _ in violations("job", self.job.value, handed_over=True))
