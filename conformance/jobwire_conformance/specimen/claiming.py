@@ -13,6 +13,7 @@ from common import Gone, ServerError, log
 from state import Run, Worker
 
 MOST_JOBS = 1000
+HELD_BACK_MS = 100
 
 
 def claim_forever(worker: Worker) -> None:
@@ -24,6 +25,9 @@ def claim_forever(worker: Worker) -> None:
                 wait_for_slot(worker)
             continue
         wait_ms = min(worker.waits_ms.values(), default=2000)
+        if not can_rescue(worker):
+            # Nothing wakes it when what it took over has ended, and there can be more of that kind.
+            wait_ms = min(wait_ms, HELD_BACK_MS)
         if wait_ms > 0:
             block(worker, wait_ms)
 

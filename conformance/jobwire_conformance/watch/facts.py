@@ -105,8 +105,16 @@ class Facts:
     def logs(self, kind: str, given: Given | None = None) -> list[dict[str, Any]]:
         """Return what the handlers wrote down, of one claim of a job or of all."""
         if given is not None:
-            return self._logs.get((kind, given.by, given.id, given.run), [])
+            found = self._logs.get((kind, given.by, given.id, given.run), [])
+            again_at = self._again_at(given)
+            return [event for event in found if again_at is None or (event["at"] < again_at) == (given.at < again_at)]
         return [event for event in self.history.events if event.get("log") == kind]
+
+    def _again_at(self, given: Given) -> float | None:
+        """Return when an id that had become free was given to the same process again, None if it was not."""
+        same = self._claims.get((given.by, given.id, given.run), [])
+        times = sorted(other.at for other in same if other.queue == given.queue)
+        return times[1] if len(times) > 1 else None
 
     @cached_property
     def _logs(self) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
