@@ -120,8 +120,6 @@ class Given:
             return False  # [RUN-6]
         if not _VERSION_1.match(str(self.member("jobwire"))):
             return False  # [FIELD-3] [FIELD-4]
-        if not str(self.member("jobwire")).startswith("1."):
-            return False  # [FIELD-3]
         # Null means absence, and so does a later minor version nothing, to a reader. [FIELD-9] [FIELD-1]
         lenient = {"FIELD-10", "VER-1"}
         return all(name in lenient for name, _ in violations("job", self.job.value, handed_over=True))
