@@ -9,12 +9,12 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from . import __version__
 from .manifest import Manifest
 from .model import PACKAGE, SPEC
 from .plan import Selection
 from .server import Server
 
-VERSION = "1.0.0"
 SPEC_VERSION = "1.0"
 
 
@@ -33,7 +33,7 @@ async def header(
     """Return the first record of a run."""
     return {
         "kind": "header",
-        "suite": VERSION,
+        "suite": __version__,
         "corpus": corpus(),
         "spec": {"version": SPEC_VERSION, "sha256": hashlib.sha256(SPEC.read_bytes()).hexdigest()},
         "implementation": described(manifest),

@@ -133,6 +133,16 @@ class Store:
         seconds, micros = await self.client.execute_command("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
 
+    async def raw(self, *command: Any) -> Any:
+        """Send any command and return the reply as it came: the client would turn numbers into booleans."""
+        pool = self.client.connection_pool
+        connection = await pool.get_connection()
+        try:
+            await connection.send_command(*command)
+            return await connection.read_response()
+        finally:
+            await pool.release(connection)
+
     async def clear(self) -> None:
         """Delete all keys of the namespace."""
         keys = [found async for found in self.client.scan_iter(match=f"{self.namespace}:*", count=2000)]

@@ -150,7 +150,7 @@ async def _move(scene: Scene, kind: str, name: str, step: dict[str, Any]) -> Non
 async def command(scene: Scene, step: dict[str, Any]) -> None:
     """Send any command."""
     parts = [key_of(scene.namespace, part) for part in step["command"]]
-    answer = await _asked(scene.store.client.execute_command(*parts))
+    answer = await _asked(scene.store.raw(*parts))
     scene.history.add({"suite": "redis", "command": step["command"], "answer": plain(answer)})
     if "answer" in step:
         _expect(scene, f"redis {render(step['command'])}", step["answer"], plain(answer))

@@ -34,6 +34,11 @@ class Difference:
 
 def matches(pattern: Any, value: Any) -> bool:
     """Tell whether the value is as the pattern says."""
+    if isinstance(pattern, dict) and isinstance(value, dict) and operator(pattern) is None:
+        # Most events of a history differ in a plain member, which is cheap to see.
+        for key, wanted in pattern.items():
+            if isinstance(wanted, str) and value.get(key) != wanted:
+                return False
     return difference(pattern, value) is None
 
 

@@ -48,7 +48,7 @@ def _documents(document: bytes, progress: bytes) -> list[tuple[str, Any]]:
 async def _redis(scene: Scene, wanted: dict[str, Any]) -> Finding:
     """Compare the reply to a command."""
     parts = [key_of(scene.namespace, part) for part in wanted["redis"]]
-    reply = plain(await scene.store.client.execute_command(*parts))
+    reply = plain(await scene.store.raw(*parts))
     pattern = wanted["equals"] if "equals" in wanted else wanted["matches"]
     value = ABSENT if reply is None and pattern is not None else reply
     wrong = difference(pattern, value)
