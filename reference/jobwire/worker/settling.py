@@ -50,8 +50,11 @@ class Settling:
         return bool(self._joins or self._passes or any(self._endings.values()))
 
     def add(self, held: Held, ending: Ending) -> None:
-        """Settle a job so; what its handler may return later no longer counts."""
+        """Settle a job so, unless its lease is known to be lost; what its handler may return later does not count."""
         held.settled = True
+        if held.lost:  # what it returned is dropped [RUN-16]
+            self._forget(held)
+            return
         waiting = self._endings.get(held.keys.queue)
         if waiting is None:
             waiting = self._endings[held.keys.queue] = deque()

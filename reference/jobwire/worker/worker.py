@@ -226,10 +226,7 @@ class Worker:
 
     def _give_back(self, jobs: list[Held]) -> None:
         for held in jobs:
-            if held.lost:
-                self._forget(held)
-            else:
-                self._settling.release(held)
+            self._settling.release(held)
 
     def _release_running(self) -> None:
         self._settling.give_up_hand_overs()
