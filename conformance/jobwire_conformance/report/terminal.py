@@ -28,16 +28,18 @@ COLOURS = {
 # So many failures are explained in full; of the others the report has it all.
 EXPLAINED = 10
 _REDRAW_S = 0.1
+# What is said at the end, if at all.
+_QUIET = (Status.PASS, Status.NOT_APPLICABLE, Status.NOT_RUN)
 
 
 class Progress:
     """Follows the records of a run: a line for what did not pass, at once, and on a terminal a line that counts."""
 
-    def __init__(self, out: IO[str], planned: int = 0, verbose: bool = False) -> None:
+    def __init__(self, out: IO[str], manifest: str, planned: int = 0, verbose: bool = False) -> None:
         self.header: Mapping[str, Any] = {}
         self.cases: list[Entry] = []
         self.footer: Mapping[str, Any] | None = None
-        self._out, self._planned, self._verbose = out, planned, verbose
+        self._out, self._manifest, self._planned, self._verbose = out, manifest, planned, verbose
         self._tty = out.isatty()
         self._drawn = 0.0
         self._began = time.monotonic()
@@ -45,7 +47,9 @@ class Progress:
     def take(self, record: Mapping[str, Any]) -> None:
         """Take in a record as it is written."""
         if record["kind"] == "header":
-            self.header = record
+            # The record says nothing of this machine's folders; the commands that are shown need it.
+            about = {**(record.get("implementation") or {}), "path": self._manifest}
+            self.header = {**record, "implementation": about}
             self._say(_title(record))
         elif record["kind"] == "case":
             self._case(entry(record))
@@ -55,8 +59,7 @@ class Progress:
 
     def _case(self, case: Entry) -> None:
         self.cases.append(case)
-        quiet = (Status.PASS, Status.NOT_APPLICABLE)
-        if case.status not in quiet or self._verbose:
+        if case.status not in _QUIET or (self._verbose and case.status is Status.PASS):
             self._say(one_line(case))
         self._count()
 

@@ -1,0 +1,5 @@
+"""The command line: `jobwire-conformance --help`."""
+
+from .main import main, run
+
+__all__ = ["main", "run"]
