@@ -250,7 +250,7 @@ def numbers(job: dict[str, Any]) -> list[int]:
 
 def delay_bounds(retry: dict[str, Any], attempt: int) -> tuple[int, int]:
     """Return the shortest and the longest delay after this attempt, in ms. [RETRY-6]"""
-    policy = {**RETRY_DEFAULTS, **retry}
+    policy = {**RETRY_DEFAULTS, **_without_null(retry, RETRY)}
     limit = float(policy["max_delay_ms"])
     delay = min(float(policy["delay_ms"]), limit)
     for _ in range(attempt - 1):
