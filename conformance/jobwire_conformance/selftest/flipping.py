@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from ..cases.loader import Case
 from ..cases.matching import operator
+from ..codec.vectors import Vector
+from ..sweep import Sweep
 
 # What no value is, no event has, and nothing takes as long as.
 NEVER: Final = {"one_of": ["flipped"]}
@@ -115,3 +117,24 @@ def altered(pattern: Any) -> Any:
     if isinstance(pattern, str):
         return f"{pattern}-flipped"
     return NEVER
+
+
+def flipped_vector(vector: Vector) -> Vector | None:
+    """Return the vector with another answer expected, None if every answer to it is right."""
+    if vector.verdict == "survive" or vector.may_refuse:
+        return None
+    given: dict[str, Any] = {"id": f"{vector.id}-flipped"}
+    if vector.verdict == "refuse" and not vector.code:
+        given |= {"verdict": "accept"}
+    elif vector.verdict in ("reject", "refuse"):
+        given |= {"code": f"{vector.code}-flipped"}
+    else:
+        given |= {"expected": altered(vector.expected)}
+    return dataclasses.replace(vector, **given)
+
+
+def flipped_sweep(sweep: Sweep) -> Sweep:
+    """Return the scenario with another end of its last job expected."""
+    last = list(sweep.ends)[-1]
+    end = dataclasses.replace(sweep.ends[last], starts=NEVER)
+    return dataclasses.replace(sweep, ends=sweep.ends | {last: end})
