@@ -132,7 +132,7 @@ def write(value: dict[str, Any], encoding: str) -> bytes:
     if encoding == "msgpack":
         data: bytes = msgpack.packb(value)
     else:
-        data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+        data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
     if len(data) > MOST_BYTES:
         raise TooLarge("", f"{len(data)} bytes, at most {MOST_BYTES}")
     return data
