@@ -84,7 +84,6 @@ class Settings:
 
 
 def check_history(
-    case_requirements: Collection[str],
     history: History,
     workers: Mapping[str, Mapping[str, Any]],
     namespace: str,

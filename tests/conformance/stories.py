@@ -131,7 +131,7 @@ class Story:
 
     def problems(self, **settings: Any) -> set[tuple[str, str, str]]:
         """Return rule, requirement and status of each check that does not pass."""
-        checks = check_history((), self.history, self.workers, NS, Settings(**settings))
+        checks = check_history(self.history, self.workers, NS, Settings(**settings))
         return {
             (check.what.removeprefix("always: "), check.requirement, check.status.value)
             for check in checks
