@@ -40,15 +40,15 @@ STEP: Final = {name: JOB[name] for name in JOB if name not in ("jobwire", "then"
 JOIN: Final[dict[str, Any]] = {"group": None, "index": None, "size": None, "then": [], "ttl_ms": 2_592_000_000}
 
 INTEGERS: Final = frozenset(
-    "created_at run_at expires_at timeout_ms priority result_ttl_ms max_attempts delay_ms max_delay_ms".split()
-    + "index size ttl_ms".split()
+    {"created_at", "run_at", "expires_at", "timeout_ms", "priority", "result_ttl_ms"}
+    | {"max_attempts", "delay_ms", "max_delay_ms", "index", "size", "ttl_ms"}
 )
 Path = str
 
 
 def whole(job: Mapping[str, Any]) -> dict[str, Any]:
     """Return a job with all defaults, without nulls and without the members that the tables do not have."""
-    found = _filled(job, JOB)
+    found: dict[str, Any] = _filled(job, JOB)
     found["retry"] = _filled(found["retry"], RETRY)
     return found | _workflow(found)
 

@@ -144,9 +144,9 @@ def _tables(job: Any) -> Iterator[dict[str, Any]]:
     """Yield a job or step and its retry and join, and those of its steps."""
     if not isinstance(job, dict):
         return
-    join = job.get("join") if isinstance(job.get("join"), dict) else {}
+    join = job.get("join")
     yield from (part for part in (job, job.get("retry"), join) if isinstance(part, dict))
-    for steps in (job.get("then"), join.get("then")):
+    for steps in (job.get("then"), join.get("then") if isinstance(join, dict) else None):
         for step in steps if isinstance(steps, list) else ():
             yield from _tables(step)
 

@@ -44,7 +44,8 @@ def _null_and_absent(entry: Entry, null: str, absent: str, wrong: Entry) -> Iter
 def placed(around: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
     """Return members with a value put at a path, whose last part can be new."""
     found = copy.deepcopy(dict(around))
-    *parts, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    parts: list[Any] = [int(part) if part.isdigit() else part for part in path.split(".")]
+    last = parts.pop()
     place: Any = found
     for part in parts:
         place = place[part] if isinstance(place, list) else place.setdefault(part, {})
