@@ -47,7 +47,7 @@ def _steps(case: Case) -> Iterator[str]:
     for number, step in enumerate(case.steps, 1):
         for kind, value in step.items():
             first, *more = _block(value)
-            yield f"{number:>3}. {kind}: {first}"
+            yield f"{number:>3}. {kind}: {first}".rstrip()
             yield from (f"     {line}" for line in more)
 
 

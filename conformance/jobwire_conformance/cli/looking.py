@@ -5,18 +5,21 @@ from __future__ import annotations
 import difflib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
 from ..model import requirements
-from ..plan import everything
+from ..plan import Planned, everything
 from ..report.explain import where
 from ..selftest.matrix import load_matrix
 from ..selftest.mutants import load_mutants
 from ..trace import untestable
 from .describing import described
 from .options import selecting, selection_of
+
+# More cases of one topic than this are only counted.
+MOST_NAMED = 12
 
 
 @click.command("list")
@@ -67,6 +70,17 @@ def _instead(given: str, known: list[str]) -> str:
     return f"; do you mean {' or '.join(close)}?" if close else ""
 
 
+def _by_topic(cases: Sequence[Planned]) -> Iterator[str]:
+    topics: dict[str, list[Planned]] = {}
+    for case in cases:
+        topics.setdefault(case.id.rpartition("/")[0], []).append(case)
+    for topic, found in topics.items():
+        if len(found) > MOST_NAMED:
+            yield f"  {len(found)} of {topic}/; `list --case '{topic}/*'` names them"
+        else:
+            yield from (f"  {case.id}: {case.says}" for case in found)
+
+
 def _explained(name: str) -> Iterator[str]:
     rule = requirements()[name]
     yield f"{name} {rule.level}, section {rule.section} ({where(rule)})"
@@ -74,7 +88,7 @@ def _explained(name: str) -> Iterator[str]:
     yield ""
     cases = [case for case in everything() if name in case.requirements]
     yield f"{len(cases)} cases judge it:" if cases else "No case judges it."
-    yield from (f"  {case.id}: {case.says}" for case in cases)
+    yield from _by_topic(cases)
     if name in untestable():
         yield f"  {untestable()[name]}"
     breaking = [mutant for mutant in load_mutants() if name in mutant.breaks]

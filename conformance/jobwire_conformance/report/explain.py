@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from .timeline import Moment, around, begin, history, wire
 
 VALUE = 600
 STDERR_LINES = 12
+# The same rule broken again and again is shown so often.
+ALIKE = 2
 
 
 def quoted(name: str) -> Iterator[str]:
@@ -37,13 +40,23 @@ def failure(
     yield f"{case.status.value.upper()} {case.id}: {visible(case.says)}"
     if case.reason and not any(check.what == case.reason for check in checks):
         yield from (f"  {visible(line)}" for line in case.reason.rstrip().splitlines())
-    for check in checks:
-        yield from _facts(case, check)
+    yield from _checks(case, checks)
     yield from (f"    {line}" for line in _moments(case, checks, whole))
     yield from _stderr(case)
     if like := looks_like(case, others):
         yield f"  looks like: {like.says} ({like.mutant})"
     yield f"  rerun: {rerun(header, case.id)}"
+
+
+def _checks(case: CaseResult, checks: Sequence[Check]) -> Iterator[str]:
+    seen = Counter[tuple[str, str]]()
+    for check in checks:
+        seen[check.requirement, check.what] += 1
+        if seen[check.requirement, check.what] <= ALIKE:
+            yield from _facts(case, check)
+    for (name, what), count in seen.items():
+        if count > ALIKE:
+            yield f"  and {count - ALIKE} more of {name}: {visible(what)}"
 
 
 def _facts(case: CaseResult, check: Check) -> Iterator[str]:

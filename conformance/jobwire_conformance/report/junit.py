@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from ..model import CaseResult, Check, Status
 from .merge import Run
-from .summary import BAD, failing, rerun, status_of
+from .summary import BAD, failing, left_out, rerun, status_of
 from .text import visible
 
 
@@ -16,7 +16,7 @@ def document(runs: Sequence[Run]) -> str:
     top = ET.Element("testsuites", name="jobwire-conformance")
     for run in runs:
         for role in dict.fromkeys(case.role for case in run.report.cases):
-            cases = [case for case in run.report.cases if case.role == role]
+            cases = [case for case in run.report.cases if case.role == role and not left_out(case)]
             suite = ET.SubElement(top, "testsuite", name=_text(f"{run.label} {role}"))
             for case in cases:
                 suite.extend(_elements(run, case))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..model import CaseResult, Check, Requirement, Status, requirements
+from ..plan import LEFT_OUT
 from .stream import Entry, Report
 from .verdict import VERDICTS, Exit, counts, exit_code, is_filtered
 
@@ -45,9 +46,15 @@ def claims(header: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     return [role for role in ROLES if about.get(role)], [profile for profile in PROFILES if profile in hold]
 
 
+def left_out(case: CaseResult) -> bool:
+    """Return whether nobody asked for a case."""
+    return case.status is Status.NOT_RUN and case.reason == LEFT_OUT
+
+
 def cell(cases: Iterable[CaseResult], role: str, profile: str) -> Counter[Status]:
-    """Count the cases of a role and profile by status."""
-    return Counter(case.status for case in cases if (case.role, case.profile) == (role, profile))
+    """Count the cases of a role and profile by status, but for those that a filter left out."""
+    here = (case for case in cases if (case.role, case.profile) == (role, profile))
+    return Counter(case.status for case in here if not left_out(case))
 
 
 def held(found: Counter[Status]) -> tuple[int, int]:
@@ -83,14 +90,11 @@ def _by_requirement(case: Entry) -> Iterator[tuple[str, Status]]:
     seen: dict[str, list[Status]] = {name: [] for name in case.requirements}
     for check in case.checks:
         seen.setdefault(check.requirement, []).append(status_of(case, check))
-    for number, (name, statuses) in enumerate(seen.items()):
-        if number == 0 and case.status in BAD:
-            # A crash, or an excuse that has run out, is no check's; it counts against what the case is about.
-            statuses = [*statuses, *(() if BAD_CHECKS & set(statuses) else (case.status,))]
+    if case.status in BAD and not any(check.status in BAD for check in case.checks):
+        # A crash, or an excuse that has run out, is no check's; it counts against what the case is about.
+        seen[case.requirements[0]].append(case.status)
+    for name, statuses in seen.items():
         yield name, worst(statuses) or _unreached(case)
-
-
-BAD_CHECKS = frozenset(BAD)
 
 
 def _unreached(case: Entry) -> Status:

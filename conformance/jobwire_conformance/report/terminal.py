@@ -12,7 +12,7 @@ import click
 from ..model import CaseResult, Status
 from .explain import by_requirement, failure, quoted
 from .stream import Entry, entry
-from .summary import PROFILES, ROLES, cell, claims, failing, held, label
+from .summary import PROFILES, ROLES, cell, claims, failing, held, label, left_out
 from .text import visible
 from .verdict import VERDICTS, Exit, exit_code, is_filtered
 
@@ -28,6 +28,7 @@ COLOURS = {
 # So many failures are explained in full; of the others the report has it all.
 EXPLAINED = 10
 _REDRAW_S = 0.1
+_DEAF = "any implementation passes these; look at manifest, adapter and worker first, README sections 1 to 3"
 # What is said at the end, if at all.
 _QUIET = (Status.PASS, Status.NOT_APPLICABLE, Status.NOT_RUN)
 
@@ -98,8 +99,9 @@ def one_line(case: CaseResult) -> str:
 
 def tally(cases: Sequence[CaseResult]) -> str:
     """Count the cases by status, on a line."""
-    found = Counter(case.status for case in cases)
-    return ", ".join(f"{found[status]} {status.value}" for status in Status if found[status]) or "no case"
+    found = Counter("left out" if left_out(case) else case.status.value for case in cases)
+    names = (*(status.value for status in Status), "left out")
+    return ", ".join(f"{found[name]} {name}" for name in names if found[name]) or "no case"
 
 
 def last_screen(header: Mapping[str, Any], cases: Sequence[Entry], report: str | None, whole: bool) -> Iterator[str]:
@@ -114,7 +116,7 @@ def last_screen(header: Mapping[str, Any], cases: Sequence[Entry], report: str |
 
 def _claims(header: Mapping[str, Any], cases: Sequence[CaseResult]) -> Iterator[str]:
     roles, profiles = claims(header)
-    yield f"  {'':<10}" + "".join(f"{profile:<13}" for profile in PROFILES)
+    yield f"  {'':<10}" + "".join(f"{profile:<13}" for profile in PROFILES).rstrip()
     for role in ROLES:
         cells = []
         for profile in PROFILES:
@@ -142,7 +144,7 @@ def _failures(header: Mapping[str, Any], cases: Sequence[Entry], whole: bool) ->
 
 def _others(cases: Sequence[CaseResult]) -> Iterator[str]:
     for status in (Status.WARN, Status.SLOW, Status.KNOWN, Status.NOT_RUN):
-        found = [case for case in cases if case.status is status]
+        found = [case for case in cases if case.status is status and not left_out(case)]
         if found:
             yield f"{status.value}: {len(found)}"
             yield from (f"  {one_line(case)}" for case in found[:EXPLAINED])
@@ -157,6 +159,11 @@ def _verdict(header: Mapping[str, Any], code: Exit) -> str:
 
 def _next(header: Mapping[str, Any], cases: Sequence[CaseResult], code: Exit, report: str | None) -> Iterator[str]:
     bad = next((case for case in cases if case.status in (Status.FAIL, Status.STALE)), None)
+    manifest = header["implementation"]["path"]
+    if header.get("filters", {}).get("smoke") and code in (Exit.INCOMPLETE, Exit.FAILS):
+        good = f"the programs talk to the suite as they have to; jobwire-conformance run {manifest} runs all"
+        yield f"next: {good if code is Exit.INCOMPLETE else _DEAF}"
+        return
     if code is Exit.FAILS and bad is not None:
         yield f"next: jobwire-conformance show {bad.id} says what that case does; its rerun command is above"
     elif code is Exit.SUITE:

@@ -3,28 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from ...model import CaseResult, Check, Status, requirements
 from ..merge import Run
 from ..stream import Entry
-from ..summary import BAD, rerun, status_of
+from ..summary import BAD, left_out, rerun, status_of
 from ..text import as_ms, short
 from ..timeline import Moment, begin, history, wire
-from .markup import Child, Safe, tag
+from .markup import Attribute, Child, Safe, tag
 from .parts import case_anchor, chip, rule, slug
 
-# What a page can hold of a single case; the report itself has all of it.
-MOMENTS = 300
-STDERR = 8000
+
+@dataclass(frozen=True)
+class Limits:
+    """What a page can hold of a single case; the report itself has all of it."""
+
+    moments: int
+    value: int
+    stderr: int
+
+
+PASSED = Limits(moments=60, value=300, stderr=1000)
+OTHER = Limits(moments=400, value=2000, stderr=8000)
 VALUE = 4000
 
 
 def sections(runs: Sequence[Run]) -> Iterator[Safe]:
     """Show the cases of all runs, those that did not pass first."""
     for run in runs:
-        cases = sorted(run.report.cases, key=lambda case: case.status not in BAD)
+        cases = sorted(
+            (case for case in run.report.cases if not left_out(case)), key=lambda case: case.status not in BAD
+        )
         title = tag("h3", run.label) if len(runs) > 1 else None
-        yield tag("div", title, [section(run, case) for case in cases], class_="run")
+        yield tag("div", title, [brief(run, case) if _unseen(case) else section(run, case) for case in cases])
+
+
+def _unseen(case: Entry) -> bool:
+    return case.status in (Status.NOT_RUN, Status.NOT_APPLICABLE)
+
+
+def brief(run: Run, case: Entry) -> Safe:
+    """Show a case that was not run, of which there is nothing to unfold."""
+    title = tag("code", case.id, class_="name", title=case.says)
+    why = tag("span", case.reason, class_="says")
+    return tag("div", chip(case.status), " ", title, why, id=case_anchor(run, case.id), **_row(run, case, "brief"))
+
+
+def _row(run: Run, case: Entry, name: str) -> dict[str, Attribute]:
+    words = f"{case.id} {case.says} {' '.join(case.requirements)} {run.label}".lower()
+    return {
+        "class_": f"case {name} row",
+        "data_status": slug(case.status),
+        "data_role": case.role,
+        "data_text": words,
+    }
 
 
 def section(run: Run, case: Entry) -> Safe:
@@ -36,21 +69,13 @@ def section(run: Run, case: Entry) -> Safe:
         tag("code", case.id, class_="name"),
         tag("span", case.says, class_="says"),
     )
-    words = f"{case.id} {case.says} {' '.join(case.requirements)} {run.label}".lower()
-    return tag(
-        "details",
-        summary,
-        tag("div", _body(run, case), class_="body", id=case_anchor(run, case.id)),
-        class_="case row",
-        data_status=slug(case.status),
-        data_role=case.role,
-        data_text=words,
-        open=case.status in BAD,
-    )
+    body = tag("div", _body(run, case), class_="body", id=case_anchor(run, case.id))
+    return tag("details", summary, body, open=case.status in BAD, **_row(run, case, "whole"))
 
 
 def _body(run: Run, case: Entry) -> Child:
     known = requirements()
+    limits = PASSED if case.status is Status.PASS else OTHER
     facts = [case.role, case.profile, *(f"{name} {value}" for name, value in case.axes.items()), f"{case.ms:.0f} ms"]
     return (
         tag("p", " · ".join(facts), class_="muted"),
@@ -60,9 +85,9 @@ def _body(run: Run, case: Entry) -> Child:
         tag("h4", "Run it alone"),
         tag("pre", rerun(run.report.header, case.id), class_="command"),
         _folded("Steps", tag("ol", [tag("li", tag("code", step)) for step in case.steps], class_="steps"), case.steps),
-        _folded("What happened", moments(history(case)), case.events),
-        _folded("Bytes on the wire", moments(wire(case)), case.transcript),
-        _folded("Standard error", tag("pre", _tail(case.stderr)), case.stderr),
+        _folded("What happened", moments(history(case, limits.value), limits.moments), case.events),
+        _folded("Bytes on the wire", moments(wire(case, limits.value), limits.moments), case.transcript),
+        _folded("Standard error", tag("pre", _tail(case.stderr, limits.stderr)), case.stderr),
     )
 
 
@@ -94,7 +119,7 @@ def _check(case: CaseResult, check: Check, start: float) -> Safe:
     )
 
 
-def moments(found: Sequence[Moment]) -> Safe:
+def moments(found: Sequence[Moment], most: int) -> Safe:
     """Show moments as a table: when, who, which way, what."""
     rows = [
         tag(
@@ -105,12 +130,12 @@ def moments(found: Sequence[Moment]) -> Safe:
             tag("td", one.text, class_="what"),
             class_="reply" if one.sign == "<" else None,
         )
-        for one in found[:MOMENTS]
+        for one in found[:most]
     ]
-    more = len(found) - MOMENTS
+    more = len(found) - most
     left_out = tag("p", f"{more} more in the report itself", class_="muted") if more > 0 else None
     return tag("div", tag("table", tag("tbody", rows), class_="moments"), left_out, class_="scroll")
 
 
-def _tail(text: str) -> str:
-    return text if len(text) <= STDERR else f"…\n{text[-STDERR:]}"
+def _tail(text: str, most: int) -> str:
+    return text if len(text) <= most else f"…\n{text[-most:]}"

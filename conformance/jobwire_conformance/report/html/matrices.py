@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ...model import Status
 from ..merge import Matrix, Pair, Run
-from ..summary import BAD, Standing, held, standings
+from ..summary import BAD, Standing, held, left_out, standings
 from .markup import Child, Safe, tag
 from .parts import case_anchor, chip, code, requirement_anchor, slug
 
@@ -45,7 +45,10 @@ def _requirement(name: str, runs: Sequence[Run], found: Sequence[Mapping[str, St
 def _standing(run: Run, standing: Standing | None) -> Child:
     if standing is None or not standing.cases:
         return chip(None)
-    shown = sorted(standing.cases, key=lambda one: one[1] is not standing.status)
+    looked = [one for one in standing.cases if not left_out(one[0])]
+    if not looked:
+        return chip(Status.NOT_RUN, "left out")
+    shown = sorted(looked, key=lambda one: one[1] is not standing.status)
     first = chip(standing.status, href=f"#{case_anchor(run, shown[0][0].id)}")
     links = [
         tag("li", chip(status), " ", tag("a", case.id, href=f"#{case_anchor(run, case.id)}")) for case, status in shown

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...model import CaseResult, Status
 from ..merge import Run
-from ..summary import BAD, cell, claims, held, judged, standings, verdict
+from ..summary import BAD, Standing, cell, claims, held, judged, left_out, standings, verdict
 from ..verdict import Exit, is_filtered
 from .markup import Child, Safe, tag
 from .parts import case_anchor, chip, code, requirement_anchor, slug
@@ -49,7 +49,8 @@ def notes(run: Run) -> Child:
     found = list(run.report.problems)
     if is_filtered(run.report.header):
         given = ", ".join(f"{name} {value}" for name, value in run.report.header["filters"].items() if value)
-        found.append(f"a part only ({given}): says nothing of the whole")
+        count = sum(map(left_out, run.report.cases))
+        found.append(f"a part only ({given}), {count} cases left out: says nothing of the whole")
     known = sum(case.status is Status.KNOWN for case in run.report.cases)
     if known:
         found.append(f"{known} known to fail")
@@ -71,7 +72,7 @@ _BAR_ORDER = (
 
 def bar(cases: Sequence[CaseResult]) -> Child:
     """Draw the share of each status, with its number."""
-    found = Counter(case.status for case in cases)
+    found = Counter(case.status for case in cases if not left_out(case))
     total = found.total()
     if not total:
         return tag("p", "No case was run.", class_="muted")
@@ -116,7 +117,14 @@ def share(found: Counter[Status]) -> Safe:
 
 def failures(run: Run) -> Child:
     """List the requirements that do not hold, each with the cases that show it."""
-    bad = [one for one in standings(run.report.cases).values() if one.status in BAD]
+    found = standings(run.report.cases).values()
+    return [
+        _list("What does not hold", [one for one in found if one.status in (Status.FAIL, Status.STALE)], run),
+        _list("Where the suite is at fault", [one for one in found if one.status is Status.ERROR], run),
+    ]
+
+
+def _list(title: str, bad: list[Standing], run: Run) -> Child:
     if not bad:
         return None
     items = [
@@ -137,7 +145,7 @@ def failures(run: Run) -> Child:
         )
         for one in bad
     ]
-    return [tag("h3", f"What does not hold ({len(bad)})"), tag("ol", items, class_="failures")]
+    return [tag("h3", f"{title} ({len(bad)})"), tag("ol", items, class_="failures")]
 
 
 def facts(run: Run) -> Safe:

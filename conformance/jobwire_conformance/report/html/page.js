@@ -20,12 +20,15 @@
   }
 
   function apply() {
-    const count = { TR: 0, DETAILS: 0 };
+    let requirements = 0;
+    let cases = 0;
     for (const row of rows) {
       row.hidden = !matches(row);
-      count[row.tagName] += row.hidden ? 0 : 1;
+      if (row.hidden) continue;
+      if (row.tagName === "TR") requirements += 1;
+      else cases += 1;
     }
-    shown.textContent = `${count.TR} requirements, ${count.DETAILS} cases`;
+    shown.textContent = `${requirements} requirements, ${cases} cases`;
   }
 
   // A link can lead to what a filter hides, or what is folded.
