@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .cases.loader import load_cases
+from .codec.cases import worker_cases
 from .codec.files import load_vectors
 from .manifest import Manifest
 from .model import CaseResult, Status
@@ -105,7 +106,7 @@ def plan(manifest: Manifest, selection: Selection, known: Iterable[Planned] | No
 
 def everything() -> list[Planned]:
     """Return all cases of the suite."""
-    return [*load_vectors(), *load_cases(), *load_sweeps()]
+    return [*load_vectors(), *load_cases(), *worker_cases(), *load_sweeps()]
 
 
 def inapplicable(manifest: Manifest, case: Planned) -> str:
