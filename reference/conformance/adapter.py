@@ -72,7 +72,26 @@ def shown(envelope: Envelope) -> dict[str, Any]:
 
 def encode(job: dict[str, Any], format: str) -> Answer:
     """Write an envelope."""
-    return {"bytes": base64.b64encode(envelopes.write(envelopes.convert(job), Encoding(format))).decode()}
+    return {"bytes": base64.b64encode(envelopes.write(made(job), Encoding(format))).decode()}
+
+
+def made(job: Any) -> Envelope:
+    """Make an envelope of plain values, with steps as the client writes them: no nulls, 5 for 5.0."""
+    return envelopes.convert(with_tidy_steps(job))
+
+
+def with_tidy_steps(value: Any) -> Any:
+    """Return an envelope, step or join whose steps are tidy."""
+    if not isinstance(value, dict):
+        return value
+    changed = {}
+    if isinstance(value.get("then"), list):
+        changed["then"] = [
+            with_tidy_steps(envelopes.tidy(step)) if isinstance(step, dict) else step for step in value["then"]
+        ]
+    if isinstance(value.get("join"), dict):
+        changed["join"] = with_tidy_steps(value["join"])
+    return value | changed
 
 
 def delay(attempt: int, retry: dict[str, Any] | None = None) -> Answer:
@@ -110,7 +129,7 @@ def enqueue(job: dict[str, Any], format: str) -> Answer:
 
 def enqueue_envelope(app: Jobwire, job: dict[str, Any]) -> Handle:
     """Enqueue an envelope of any fields."""
-    envelope = envelopes.convert(job)
+    envelope = made(job)
     accept = workflow.accept(envelope, envelopes.write(envelope, app.encoding))
     answer = app.run(put(queue_keys(app.namespace, envelope.queue), accept))
     return Handle(app, Known(envelope.queue, envelope.id), (answer,))
