@@ -152,7 +152,7 @@ class _Reader:
         value: dict[str, Any] = {}
         for key, member in pairs:
             name = self._name(key, where)
-            lower = "".join(char.lower() if char.isascii() else char for char in name)
+            lower = name.lower() if name.isascii() else name.translate(_LOWER)
             if lower in seen:
                 self.problem("VAL-6", f"{_at(where)}: expected keys of their own, got {seen[lower]!r} and {name!r}")
             seen[lower] = name
@@ -169,6 +169,9 @@ class _Reader:
         self.problem("VAL-8", f"{_at(where)}: expected no bin, ext or timestamp, got {type(value).__name__}")
         data = value if isinstance(value, bytes) else getattr(value, "data", b"")
         return {"binary": base64.b64encode(data).decode()}
+
+
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
 @dataclass(frozen=True)

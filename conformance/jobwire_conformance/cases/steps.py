@@ -122,7 +122,8 @@ async def _check_rules(scene: Scene) -> None:
             scene.failed("always: log", "lines as the README of the suite says", problem, requirement="RUN-10")
     settings = Settings(scene.world.time_scale, scene.world.without)
     workers = {name: settings_of(worker) for name, worker in scene.case.workers.items()}
-    scene.checks += check_history(scene.history, workers, scene.namespace, settings)
+    # In a thread, as a long history must not hold up the proxies of other cases.
+    scene.checks += await asyncio.to_thread(check_history, scene.history, workers, scene.namespace, settings)
     # A case that writes keys of its own accord breaks the invariant itself.
     if "keys in the server" not in scene.world.without and not any("redis" in step for step in scene.case.steps):
         try:

@@ -54,7 +54,7 @@ def expired(facts: Facts) -> Findings:
     for given in facts.given:
         expires = given.member("expires_at")
         starts = facts.logs("start", given)
-        if starts and given.sound and expires is not None:
+        if starts and expires is not None and given.sound:
             late = given.now >= expires
             yield Problem("no run once it has expired", f"{given.id} was started", starts[0]["at"]) if late else None
 

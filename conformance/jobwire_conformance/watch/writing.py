@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from .. import binding
-from ..documents import MAX_PROGRESS_BYTES, Unreadable, complaints, encoding_of, read, violations
+from ..documents import MAX_PROGRESS_BYTES, Kind, Unreadable, complaints, encoding_of, read, violations
 from ..wire.events import text
 from .facts import Call, Facts, Findings, Given, Problem, Settled, readable
 
@@ -33,17 +34,21 @@ def _is_stored(settled: Settled, given: Given | None) -> bool:
     return settled.document == given.document or stored.get("state") == settled.outcome.get("state")
 
 
-def _judged(data: bytes, kind: Any, at: float, id: str, handed_over: bool = False) -> Iterator[Problem | None]:
-    try:
-        document = read(data)
-    except Unreadable as error:
-        requirement = "OUT-1" if kind == "outcome" else "ENC-1"
-        yield Problem(f"a readable {kind} of {id}", str(error), at, requirement)
-        return
-    found = complaints(document) + violations(kind, document.value, handed_over=handed_over)
+def _judged(data: bytes, kind: Kind, at: float, id: str, handed_over: bool = False) -> Iterator[Problem | None]:
+    found = _wrong(data, kind, handed_over)
     yield None
     for requirement, message in found:
         yield Problem(f"{kind} of {id} as a writer has to write it", message, at, requirement)
+
+
+@lru_cache(maxsize=1024)
+def _wrong(data: bytes, kind: Kind, handed_over: bool) -> tuple[tuple[str, str], ...]:
+    """Return what is wrong with a document; one is often sent twice, to decide and to close."""
+    try:
+        document = read(data)
+    except Unreadable as error:
+        return (("OUT-1" if kind == "outcome" else "ENC-1", str(error)),)
+    return (*complaints(document), *violations(kind, document.value, handed_over=handed_over))
 
 
 def _named(settled: Settled, given: Given | None) -> Problem | None:
