@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, cast
 
 _TAIL_BYTES: Final = 16_384
+_LAST_WORDS_S: Final = 0.2
 _alive: set[int] = set()
 
 
@@ -29,6 +30,7 @@ class Program(asyncio.SubprocessProtocol):
         self._line = bytearray()
         self._stderr = bytearray()
         self._ended = asyncio.Event()
+        self._drained = asyncio.Event()
         self.status: int | None = None
 
     async def start(self, command: Sequence[str], folder: Path, env: Mapping[str, str], *, talks: bool = False) -> None:
@@ -79,6 +81,8 @@ class Program(asyncio.SubprocessProtocol):
         """Wait until it has ended; return its status, or None if it has not."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ended.wait(), within_s)
+            # Its last words can be read after its end; somebody outside its group could keep the pipe open.
+            await asyncio.wait_for(self._drained.wait(), _LAST_WORDS_S)
         return self.status
 
     async def kill(self) -> None:
@@ -86,6 +90,7 @@ class Program(asyncio.SubprocessProtocol):
         if self._transport is not None:
             self.signal(signal.SIGKILL)
             await self._ended.wait()
+            await self.exited(_LAST_WORDS_S)
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -104,6 +109,10 @@ class Program(asyncio.SubprocessProtocol):
             self._on_line(bytes(self._line) + line)
             self._line.clear()
         self._line += rest
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that there is nothing more to read."""
+        self._drained.set()
 
     def process_exited(self) -> None:
         """Note the status, and end what is left of the group."""

@@ -29,12 +29,17 @@ def fill(value: Any, folder: Path, now: int) -> Any:
 
 def needs_now(value: Any) -> bool:
     """Tell whether the server's time stands in the value."""
-    return any(hole.startswith("now") for hole in _holes(value))
+    return any(inside.startswith("now") for inside, _ in _holes(value))
 
 
 def unknown_holes(value: Any) -> list[str]:
     """Return what stands in `${…}` and means nothing there."""
-    return [f"${{{inside}}}" for inside in _holes(value) if not _is_known(inside)]
+    return [
+        f"${{{inside}}}" if whole else f"${{{inside}}} as part of a string"
+        for inside, whole in _holes(value)
+        # A part of a string cannot be an integer.
+        if not _is_known(inside) or (_NOW.fullmatch(inside) and not whole)
+    ]
 
 
 def _text(inside: str, folder: Path) -> str:
@@ -50,16 +55,13 @@ def _is_known(inside: str) -> bool:
     return inside == "dir" or bool(_NOW.fullmatch(inside) or _REPEAT.fullmatch(inside))
 
 
-def _holes(value: Any) -> Iterator[str]:
+def _holes(value: Any) -> Iterator[tuple[str, bool]]:
+    """Yield what stands in each hole, and whether it is the whole string."""
     if isinstance(value, dict):
-        for member in value.values():
-            yield from _holes(member)
-    elif isinstance(value, list):
+        value = list(value.values())
+    if isinstance(value, list):
         for member in value:
             yield from _holes(member)
-    elif isinstance(value, str):
-        whole = _HOLE.fullmatch(value)
-        for hole in _HOLE.finditer(value):
-            # A part of a string cannot be an integer.
-            known_as_part = whole or not _NOW.fullmatch(hole["inside"])
-            yield hole["inside"] if known_as_part else f"{hole['inside']} as part of a string"
+    elif isinstance(value, str) and "${" in value:
+        whole = _HOLE.fullmatch(value) is not None
+        yield from ((hole["inside"], whole) for hole in _HOLE.finditer(value))
