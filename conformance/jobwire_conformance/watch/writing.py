@@ -41,7 +41,7 @@ def _judged(data: bytes, kind: Kind, at: float, id: str, handed_over: bool = Fal
         yield Problem(f"{kind} of {id} as a writer has to write it", message, at, requirement)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def _wrong(data: bytes, kind: Kind, handed_over: bool) -> tuple[tuple[str, str], ...]:
     """Return what is wrong with a document; one is often sent twice, to decide and to close."""
     try:
