@@ -127,13 +127,18 @@ def _numbers(data: bytes, encoding: str) -> Iterator[tuple[str, str]]:
 
 
 def _lenient(data: bytes, encoding: str) -> Any:
+    """Decode what the strict reader has decoded already, the numbers as they stand."""
     if encoding == "json":
-        return json.loads(data.decode("utf-8", "replace"))
-    return msgpack.unpackb(data, strict_map_key=False, unicode_errors="replace")
+        return json.JSONDecoder().raw_decode(data.decode("utf-8", "replace"))[0]
+    unpacker = msgpack.Unpacker(
+        object_pairs_hook=list, strict_map_key=False, unicode_errors="replace", max_buffer_size=max(len(data), 1)
+    )
+    unpacker.feed(data)
+    return unpacker.unpack()
 
 
 def _all_numbers(value: Any) -> Iterator[float]:
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list | tuple):
         for member in value.values() if isinstance(value, dict) else value:
             yield from _all_numbers(member)
     elif isinstance(value, int | float) and not isinstance(value, bool):
