@@ -74,7 +74,9 @@ def failed() -> CaseResult:
     document = json.dumps({"jobwire": "1.0", "id": "j", "state": "succeeded", "attempt": 1, "result": HOSTILE})
     transcript = (
         exchange(1, "claim", "n" * 16, "15000", "1", "1", reply=b"*4\r\n:1\r\n:0\r\n:0\r\n$1\r\nj\r\n"),
-        exchange(13.1, "settle", "j", "1.n", "succeed", document, "600000", reply=b"*2\r\n:1\r\n$4\r\ndone\r\n", ids="j"),
+        exchange(
+            13.1, "settle", "j", "1.n", "succeed", document, "600000", reply=b"*2\r\n:1\r\n$4\r\ndone\r\n", ids="j"
+        ),
         exchange(15, "enqueue", "k", b"\x87\xa7jobwire\xa31.0", "0", "3", "4", reply=b"*2\r\n:1\r\n$2\r\n\x87\xa7\r\n"),
     )
     return CaseResult(
@@ -120,7 +122,9 @@ def cases() -> list[CaseResult]:
 
 
 def interop(producer: str, worker: str, encoding: str, status: Status = Status.PASS) -> dict[str, Any]:
-    check = Check("ENC-2", "the worker gives back what the producer sent", status, "1", "1" if status is Status.PASS else "2")
+    check = Check(
+        "ENC-2", "the worker gives back what the producer sent", status, "1", "1" if status is Status.PASS else "2"
+    )
     result = passed(f"interop/{producer}/{worker}/{encoding}/echo", "ENC-2", status=status, checks=(check,))
     return {"kind": "case", **result.record(), "axes": {"producer": producer, "worker": worker, "encoding": encoding}}
 
@@ -131,7 +135,9 @@ def footer(results: Iterable[CaseResult], filtered: bool = False) -> dict[str, A
     return {"kind": "footer", "counts": counts(found), "verdict": VERDICTS[code], "exit_code": int(code)}
 
 
-def written(path: Path, head: dict[str, Any], results: Iterable[CaseResult | dict[str, Any]], end: bool = True) -> Report:
+def written(
+    path: Path, head: dict[str, Any], results: Iterable[CaseResult | dict[str, Any]], end: bool = True
+) -> Report:
     """Write a run to a file as the suite does, and read it."""
     file = io.BytesIO()
     writer = Writer(file)

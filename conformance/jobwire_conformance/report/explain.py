@@ -10,7 +10,7 @@ from ..model import CaseResult, Check, Requirement, Status, requirements
 from .likeness import looks_like
 from .summary import failing, rerun, status_of
 from .text import as_ms, short, visible
-from .timeline import Moment, around, begin, history, wire
+from .timeline import Moment, around, begin, history, is_here, wire
 
 VALUE = 600
 STDERR_LINES = 12
@@ -72,8 +72,13 @@ def _moments(case: CaseResult, checks: Sequence[Check], whole: bool) -> Iterator
     if whole:
         found = sorted([*wire(case), *(one for one in history(case) if one.sign == "·")], key=lambda one: one.at)
     else:
-        found = around(case, next((check.at for check in checks if check.at is not None), None))
-    yield from map(line, found)
+        found = around(case, _instant(checks))
+    at = _instant(checks)
+    yield from (f"{line(one)}{'  <-- here' if is_here(case, one, at) else ''}" for one in found)
+
+
+def _instant(checks: Sequence[Check]) -> float | None:
+    return next((check.at for check in checks if check.at is not None), None)
 
 
 def line(moment: Moment) -> str:

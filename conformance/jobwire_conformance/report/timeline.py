@@ -45,6 +45,11 @@ def around(case: CaseResult, at: float | None, before: int = 6, after: int = 2) 
     return moments[max(0, cut - before) : cut + after]
 
 
+def is_here(case: CaseResult, moment: Moment, at: float | None) -> bool:
+    """Return whether a moment is that of an instant, which is exact to what a record keeps."""
+    return at is not None and moment.sign != "<" and abs(begin(case) + moment.at - at) < 0.01
+
+
 def begin(case: CaseResult) -> float:
     """Return the instant from which the times of a case count."""
     return min((float(item["at"]) for item in (*case.events, *case.transcript) if _timed(item)), default=0.0)

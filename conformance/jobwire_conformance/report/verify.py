@@ -62,15 +62,15 @@ def _cases(report: Report) -> Iterator[str]:
     yield from _named("expected once", "got again", [name for name, count in found.items() if count > 1])
     unknown = [name for name in found if name not in known and not name.startswith(ADDED)]
     yield from _named("expected cases of this suite only", "got", unknown)
-    yield from _named("expected a record of each case", "none of", [name for name in known if name not in found])
+    yield from _named("expected a record of each case", "got none of", [name for name in known if name not in found])
     both = [known[name] for name in known if name in here]
     applies = [case.id for case in both if not inapplicable(claimed, case)]
     skipped = [name for name in applies if here[name].status in (Status.NOT_RUN, Status.NOT_APPLICABLE)]
-    yield from _named("expected all that applies to be run", "skipped", skipped)
+    yield from _named("expected all that applies to be run", "got skipped", skipped)
     extra = [case.id for case in both if inapplicable(claimed, case) and here[case.id].status is not _NOT_APPLICABLE]
     yield from _named("expected nothing of what is not claimed", "got", extra)
     other = [case.id for case in both if _named_otherwise(case, here[case.id])]
-    yield from _named("expected role, profile and requirements as in this suite", "not those of", other)
+    yield from _named("expected role, profile and requirements as in this suite", "got others in", other)
 
 
 _NOT_APPLICABLE = Status.NOT_APPLICABLE
@@ -83,12 +83,12 @@ def _named_otherwise(case: Any, entry: Entry) -> bool:
 
 def _records(report: Report) -> Iterator[str]:
     """Yield the cases whose status does not follow from their checks."""
-    yield from _named("expected a status that follows from the checks", "not so", [
+    yield from _named("expected a status that follows from the checks", "got another in", [
         case.id for case in report.cases if not follows(case)
     ])  # fmt: skip
     excused = {entry.get("case") for entry in report.header.get("implementation", {}).get("known_failing", ())}
     unexcused = [case.id for case in report.cases if case.status is Status.KNOWN and case.id not in excused]
-    yield from _named("expected known failures to be those of the manifest", "not among them", unexcused)
+    yield from _named("expected known failures to be those of the manifest", "got also", unexcused)
 
 
 def follows(case: CaseResult) -> bool:

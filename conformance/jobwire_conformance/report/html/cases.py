@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...model import CaseResult, Check, Status, requirements
+from ..likeness import looks_like
 from ..merge import Run
 from ..stream import Entry
-from ..summary import BAD, left_out, rerun, status_of
+from ..summary import BAD, failing, left_out, rerun, status_of
 from ..text import as_ms, short
-from ..timeline import Moment, begin, history, wire
+from ..timeline import Moment, around, begin, history, is_here, wire
 from .markup import Attribute, Child, Safe, tag
 from .parts import case_anchor, chip, rule, slug
 
@@ -27,6 +28,8 @@ class Limits:
 PASSED = Limits(moments=60, value=300, stderr=1000)
 OTHER = Limits(moments=400, value=2000, stderr=8000)
 VALUE = 4000
+# The same rule broken again and again is shown so often.
+ALIKE = 2
 
 
 def sections(runs: Sequence[Run]) -> Iterator[Safe]:
@@ -74,16 +77,21 @@ def section(run: Run, case: Entry) -> Safe:
 
 
 def _body(run: Run, case: Entry) -> Child:
-    known = requirements()
     limits = PASSED if case.status is Status.PASS else OTHER
     facts = [case.role, case.profile, *(f"{name} {value}" for name, value in case.axes.items()), f"{case.ms:.0f} ms"]
+    found = failing(case)
+    rest = [name for name in case.requirements if name not in {check.requirement for check in found}]
+    good = [check for check in case.checks if check.status is Status.PASS]
+    told = case.reason and not any(check.what == case.reason for check in found)
     return (
         tag("p", " · ".join(facts), class_="muted"),
-        tag("p", case.reason, class_="reason") if case.reason else None,
-        [rule(known[name]) for name in case.requirements if name in known],
-        _checks(case),
-        tag("h4", "Run it alone"),
-        tag("pre", rerun(run.report.header, case.id), class_="command"),
+        tag("pre", case.reason) if told else None,
+        [_broken(case, name, found) for name in dict.fromkeys(check.requirement for check in found)],
+        _moment_of_failure(case, found),
+        _like(run, case),
+        [tag("h4", "Run it alone"), tag("pre", rerun(run.report.header, case.id))],
+        [_rule(name) for name in rest],
+        _folded(f"What held ({len(good)})", tag("ul", [_check(case, check) for check in good], class_="checks"), good),
         _folded("Steps", tag("ol", [tag("li", tag("code", step)) for step in case.steps], class_="steps"), case.steps),
         _folded("What happened", moments(history(case, limits.value), limits.moments), case.events),
         _folded("Bytes on the wire", moments(wire(case, limits.value), limits.moments), case.transcript),
@@ -95,16 +103,37 @@ def _folded(title: str, content: Safe, present: object) -> Child:
     return tag("details", tag("summary", title), content) if present else None
 
 
-def _checks(case: CaseResult) -> Child:
-    if not case.checks:
+def _rule(name: str) -> Child:
+    return rule(requirements()[name]) if name in requirements() else None
+
+
+def _broken(case: Entry, name: str, found: Sequence[Check]) -> Child:
+    """Show the checks of one requirement that did not hold; the same again and again is counted."""
+    here = [check for check in found if check.requirement == name]
+    more = tag("li", f"and {len(here) - ALIKE} more", class_="muted") if len(here) > ALIKE else None
+    return _rule(name), tag("ul", [_check(case, check) for check in here[:ALIKE]], more, class_="checks")
+
+
+def _moment_of_failure(case: Entry, found: Sequence[Check]) -> Child:
+    if not found or not (case.transcript or case.events):
         return None
-    start = begin(case)
-    return tag("ul", [_check(case, check, start) for check in case.checks], class_="checks")
+    at = next((check.at for check in found if check.at is not None), None)
+    title = "Around that moment" if at is not None else "The last that was said"
+    near = around(case, at)
+    here = next((one for one in near if is_here(case, one, at)), None)
+    return tag("h4", title), moments(near, OTHER.moments, here)
 
 
-def _check(case: CaseResult, check: Check, start: float) -> Safe:
+def _like(run: Run, case: Entry) -> Child:
+    if case.status is not Status.FAIL:
+        return None
+    like = looks_like(case, [other for other in run.report.cases if other is not case])
+    return tag("p", tag("strong", "Looks like: "), like.says, f" ({like.mutant})") if like else None
+
+
+def _check(case: CaseResult, check: Check) -> Safe:
     status = status_of(case, check)
-    at = tag("span", f" {as_ms(check.at - start)} ms", class_="muted") if check.at is not None else None
+    at = tag("span", f" {as_ms(check.at - begin(case))} ms", class_="muted") if check.at is not None else None
     facts = [("expected", check.expected), ("got", check.got)]
     pairs = [(tag("dt", name), tag("dd", tag("code", short(text, VALUE)))) for name, text in facts if text]
     return tag(
@@ -119,7 +148,7 @@ def _check(case: CaseResult, check: Check, start: float) -> Safe:
     )
 
 
-def moments(found: Sequence[Moment], most: int) -> Safe:
+def moments(found: Sequence[Moment], most: int, here: Moment | None = None) -> Safe:
     """Show moments as a table: when, who, which way, what."""
     rows = [
         tag(
@@ -128,7 +157,7 @@ def moments(found: Sequence[Moment], most: int) -> Safe:
             tag("td", one.who, class_="who"),
             tag("td", one.sign),
             tag("td", one.text, class_="what"),
-            class_="reply" if one.sign == "<" else None,
+            class_="here" if one is here else "reply" if one.sign == "<" else None,
         )
         for one in found[:most]
     ]

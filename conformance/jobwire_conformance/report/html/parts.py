@@ -52,6 +52,13 @@ def rule(requirement: Requirement) -> Safe:
     return tag("blockquote", tag("strong", link, " ", requirement.level), " ", code(requirement.text), where)
 
 
+_MARKS = re.compile(r"`([^`]+)`|\*([^*]+)\*")
+
+
 def code(text: str) -> Child:
-    """Return a sentence of SPEC.md with what stands in backticks as code."""
-    return [tag("code", part) if number % 2 else part for number, part in enumerate(text.split("`"))]
+    """Return a sentence of SPEC.md with what is marked in it as code or stress."""
+    at, parts = 0, list[Child]()
+    for found in _MARKS.finditer(text):
+        parts += [text[at : found.start()], tag("code", found[1]) if found[1] else tag("em", found[2])]
+        at = found.end()
+    return [*parts, text[at:]]
