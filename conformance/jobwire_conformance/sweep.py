@@ -22,7 +22,7 @@ from .sweep_run import run_sweep
 __all__ = ["Sweep", "load_sweeps", "run_sweep"]
 
 # What the judge says of its own accord, whichever command the worker died at.
-ALWAYS: Final = frozenset({"RUN-1", "RUN-10", "FLOW-5", "FLOW-12", "LEASE-3"})
+ALWAYS: Final = frozenset({"RUN-1", "RUN-10", "FLOW-3", "FLOW-5", "FLOW-12", "LEASE-3"})
 
 
 @dataclass(frozen=True)

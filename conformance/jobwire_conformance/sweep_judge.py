@@ -88,7 +88,9 @@ def problems(
 
 def _of_its_end(id: str, end: End, left: Found, now: Found) -> Iterator[Problem]:
     if now.state != end.state:
-        yield Problem(None, f"{id} to end {end.state}", f"{now.state}, attempt {now.attempt} of {now.most}")
+        # Nobody has enqueued it: the job before it was closed, and handed nothing over.
+        never = "FLOW-3" if now.state == left.state == "unknown" else None
+        yield Problem(never, f"{id} to end {end.state}", f"{now.state}, attempt {now.attempt} of {now.most}")
         return
     if end.state == "unknown":
         return

@@ -1,12 +1,20 @@
 """The crash sweep: which points it finds in a run, and what it makes of what a death leaves."""
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from jobwire_conformance.binding import SHA
-from jobwire_conformance.model import requirements
-from jobwire_conformance.sweep import load_sweeps
+from jobwire_conformance.cases.world import World
+from jobwire_conformance.manifest import load
+from jobwire_conformance.model import PACKAGE, Check, Status, requirements
+from jobwire_conformance.selftest.mutants import load_mutants
+from jobwire_conformance.server import Server
+from jobwire_conformance.sweep import load_sweeps, run_sweep
 from jobwire_conformance.sweep_judge import LAPSED, End, Found, expected, problems
 from jobwire_conformance.sweep_points import points
 from jobwire_conformance.wire.events import Exchange
@@ -124,6 +132,7 @@ DECIDED = Found("active", attempt=1, flags="s", document=SUCCEEDED)
         ([], DECIDED, DONE, [start("A", 1)]),
         ([None], Found("active", attempt=1), Found("active", attempt=2), [start("A", 1)]),
         ([None], Found("active", attempt=1), Found("unknown"), [start("A", 1)]),
+        (["FLOW-3"], Found("unknown"), Found("unknown"), [start("A", 1)]),
         ([None], Found("active", attempt=1), DONE, []),
         (["RUN-1"], DECIDED, DONE, [start("A", 1), start("B", 2)]),
         (["RUN-1"], Found("active", attempt=1, flags="c"), DONE, [start("B", 2)]),
@@ -158,3 +167,57 @@ def test_the_scenarios_are_readable_and_name_their_requirements() -> None:
     sweeps = load_sweeps()
     assert len(sweeps) >= 8
     assert {name for sweep in sweeps for name in sweep.requirements} <= set(requirements())
+
+
+SWEEPS = {sweep.id: sweep for sweep in load_sweeps()}
+
+
+@pytest_asyncio.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    server = Server()
+    await server.start()
+    client = server.client()
+    yield World(load(PACKAGE / "specimen"), server, client, tmp_path / "files")
+    await client.aclose()
+    await server.close()
+
+
+def deaths(checks: tuple[Check, ...]) -> dict[str, Status]:
+    return {check.what: check.status for check in checks if not check.what.startswith("always")}
+
+
+@pytest.mark.asyncio
+async def test_each_death_of_a_right_worker_is_survived(world: World) -> None:
+    result = await run_sweep(SWEEPS["sweep/job/run"], world)
+    assert Status.PASS == result.status, result.reason
+    assert {
+        "not killed": Status.PASS,
+        "killed after claim in default (1)": Status.PASS,
+        "killed before settle succeed in default (1)": Status.PASS,
+        "killed after settle succeed in default (1)": Status.PASS,
+    } == deaths(result.checks)
+    assert not await world.client.keys("*")
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_takes_over_nothing_is_found_by_its_deaths(world: World, tmp_path: Path) -> None:
+    mutant = next(mutant for mutant in load_mutants() if mutant.says == "Takes over nothing.")
+    world.manifest = load(mutant.make(tmp_path / "mutant"))
+    # The jobs of the dead stay where they are; nobody has to wait long to see that.
+    world.time_scale = 0.3
+    result = await run_sweep(SWEEPS["sweep/job/run"], world)
+    assert {
+        "not killed": Status.PASS,
+        "killed after claim in default (1)": Status.FAIL,
+        "killed before settle succeed in default (1)": Status.FAIL,
+        "killed after settle succeed in default (1)": Status.PASS,
+    } == deaths(result.checks)
+    assert {"CLAIM-4", "RUN-11"} == {check.requirement for check in result.checks if check.status is Status.FAIL}
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_does_not_start_fails_once(world: World) -> None:
+    world.manifest = replace(world.manifest, worker=("false",))
+    result = await run_sweep(SWEEPS["sweep/job/run"], world)
+    assert {"not killed": Status.FAIL} == deaths(result.checks)
+    assert "status 1" in result.checks[0].got
