@@ -14,8 +14,8 @@ from .outcome import MAX_MESSAGE_BYTES, MAX_STACK_BYTES
 from .values import MAX_BYTES, check_read, check_value, decode_object
 
 if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
-    from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
 
 SCHEMAS = ("job", "step", "outcome", "error")
 REFUSED = "refused"

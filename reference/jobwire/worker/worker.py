@@ -140,6 +140,8 @@ class Worker:
         here = None
         if landed is not None:
             self._pauses = pauses()
+            # A signal that came with the reply counts for what the reply brings. [STOP-2]
+            self._take_events()
             here = self._take_jobs(landed)
         if here is not None or sent or landed or self._over():
             self._take_in(0)
@@ -172,19 +174,23 @@ class Worker:
         return self._slots.start(jobs) if jobs else None
 
     def _rest(self) -> None:
-        """Back off, and stay open for what runners and signals say meanwhile. [CALL-7]"""
+        """Back off, and stay open for what runners, signals and wake lists say meanwhile. [CALL-7] [FLOW-14]"""
+        self._arm()
         self._take_in(next(self._pauses))
 
     def _take_in(self, seconds: float) -> None:
         """Take in events and what ended a wait; sleep up to `seconds` until there is one."""
         waker = self._waker
         ready = self._inbox.wait(seconds, waker.sockets) if seconds > 0 or waker.blocks else []
-        for event in self._inbox.take():
-            self._take_event(event)
+        self._take_events()
         for woken in waker.take(ready) if waker.blocks else ():
             self._claiming.woken(woken.queue)
             if woken.reply is not None:
                 self._landed.append(self._exchange.landed(self._queues[0], woken.reply))
+
+    def _take_events(self) -> None:
+        for event in self._inbox.take():
+            self._take_event(event)
 
     def _take_event(self, event: Batch | _Stop) -> None:
         if isinstance(event, Batch):
@@ -197,20 +203,24 @@ class Worker:
             log.info("worker stopping", extra={"worker": self.settings.name, "grace_s": grace_s})
 
     def _sleep_s(self) -> float:
-        """Return how long nothing can be due; block on `wake` meanwhile if there is room. [CLAIM-7] [CLAIM-10]"""
+        """Return how long nothing can be due; block on `wake` meanwhile."""
         due = self._slots.next_check_s()
         sleeps = [LONGEST_SLEEP_S] if due is None else [LONGEST_SLEEP_S, due]
         if self._settling.pending:
             sleeps.append(next(self._pauses))
         if self._stops:
             sleeps.append(max(self._stop_by - time.monotonic(), 0.0))
-        elif not self._slots.full and not self._exchange.cut_off:
-            wait_ms = self._claiming.wait_ms
-            if not self._waker.armed:
-                if wait_ms == 0:
-                    return 0
-                self._waker.arm(wait_ms, self._blocked_claim())
-        return min(sleeps)
+        return min(sleeps) if self._arm() else 0
+
+    def _arm(self) -> bool:
+        """Block on `wake` if there is room; return false if a claim is due at once. [CLAIM-7] [CLAIM-10]"""
+        if self._stops or self._slots.full or self._exchange.cut_off or self._waker.armed:
+            return True
+        wait_ms = self._claiming.wait_ms
+        if wait_ms == 0:
+            return False
+        self._waker.arm(wait_ms, self._blocked_claim())
+        return True
 
     def _blocked_claim(self) -> Call | None:
         """Return the claim that follows a blocked wait; of several queues, another could come first. [CLAIM-5]"""
