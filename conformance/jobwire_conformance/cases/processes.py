@@ -78,7 +78,8 @@ async def call(scene: Scene, step: dict[str, Any]) -> None:
     producer = await _producer(scene)
     timeout_ms = (10_000 + request.get("timeout_ms", 0)) * scene.world.time_scale
     try:
-        answer = await producer.ask(timeout_ms=timeout_ms, **_renamed(request))
+        # A wait has a timeout_ms of its own.
+        answer = await producer.answer(producer.begin(**_renamed(request)), timeout_ms)
     except AdapterError as error:
         scene.crashed, scene.late = not producer.running, producer.running
         raise scene.fail(what, render(pattern), str(error), requirement) from error
