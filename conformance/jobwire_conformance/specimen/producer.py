@@ -27,6 +27,7 @@ class Producer:
     def __init__(self) -> None:
         self.link = common.Link()
         self.confirmed: set[Job] = set()
+        self.kept_nothing_of: set[Job] = set()
         self.loading = threading.Lock()
         self.loaded = False
 
@@ -66,6 +67,8 @@ class Producer:
             status = "accepted"
         if status != "refused":
             self.confirmed.add((job["queue"], job["id"]))
+        if status == "accepted" and job.get("result_ttl_ms") == 0:
+            self.kept_nothing_of.add((job["queue"], job["id"]))
         return status
 
     def cancel(self, queue: str, id_: str) -> str:
@@ -80,6 +83,8 @@ class Producer:
 
     def wait(self, jobs: list[Job], timeout_ms: float) -> dict[str, Any]:
         """Wait for the outcome of a job, or of a workflow by its ids, first to last."""
+        if jobs[-1] in self.kept_nothing_of:
+            raise codec.Rejected("invalid", "result_ttl_ms")
         end = time.monotonic() + timeout_ms / 1000
         seen = any(job in self.confirmed for job in jobs)
         channel = Channel(jobs)
