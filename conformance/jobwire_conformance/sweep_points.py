@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,18 +38,38 @@ class Point:
         return f"killed {self.do.removeprefix('kill_')} {what}{where} ({self.nth})"
 
 
-def points(exchanges: Iterable[Exchange], namespace: str, until: float, mark: str) -> list[Point]:
-    """Return the points that a run shows, up to an instant; `mark` ends the names of its queues."""
-    commands = list(_commands(exchanges, namespace, until, mark))
-    both = [Point(do, when, nth) for when, nth in commands for do in ("kill_before", "kill_after")]
-    # Before its first command the worker has not been there.
-    return both[1:]
+def points(
+    exchanges: Iterable[Exchange], namespace: str, until: float, mark: str, ran: Sequence[float] = ()
+) -> list[Point]:
+    """Return the points that a run shows, up to an instant.
+
+    `mark` ends the names of its queues; `ran` is when handlers started and ended.
+    """
+    sent = sorted(exchanges, key=lambda each: each.n)
+    found: list[Point] = []
+    for at, when, nth in _commands(sent, namespace, until, mark):
+        if _is_news(sent[:at], sent[at], ran):
+            found.append(Point("kill_before", when, nth))
+        found.append(Point("kill_after", when, nth))
+    return found
 
 
-def _commands(exchanges: Iterable[Exchange], namespace: str, until: float, mark: str) -> Iterator[tuple[When, int]]:
+def _is_news(before: Sequence[Exchange], exchange: Exchange, ran: Sequence[float]) -> bool:
+    """Whether a death before a command leaves something else than one after the command before it."""
+    earlier = [each for each in before if each.name != b"blpop"]
+    if any(each.replied_at is None or each.replied_at > exchange.at for each in earlier):
+        return True
+    since = max((each.at for each in earlier), default=exchange.at)
+    return any(since <= at <= exchange.at for at in ran)
+
+
+def _commands(
+    exchanges: Sequence[Exchange], namespace: str, until: float, mark: str
+) -> Iterator[tuple[int, When, int]]:
+    """Yield the place of each command worth a death, what tells it from others, and which of its kind it is."""
     counted: Counter[When] = Counter()
     quiet: set[str] = set()
-    for exchange in sorted(exchanges, key=lambda each: each.n):
+    for at, exchange in enumerate(exchanges):
         events = exchange.told(namespace)
         if not events or events[0]["call"].split()[0] in BESIDES:
             continue
@@ -63,7 +83,7 @@ def _commands(exchanges: Iterable[Exchange], namespace: str, until: float, mark:
         if gave_nothing:
             quiet.add(call)
         first = next(iter(kinds))
-        yield first, counted[first]
+        yield at, first, counted[first]
 
 
 def _when(event: dict[str, Any], mark: str) -> When:

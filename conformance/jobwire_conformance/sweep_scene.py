@@ -57,7 +57,8 @@ class Scene:
         await self._leave(first)
         if first.ended_at is None or first.failure:
             return
-        found = points(first.history.transcript, self.namespace, first.last_settled(), first.mark)
+        ran = [event["at"] for event in first.history.events if "log" in event]
+        found = points(first.history.transcript, self.namespace, first.last_settled(), first.mark, ran)
         self.trials += [self._trial(number, point) for number, point in enumerate(found, start=1)]
         await asyncio.gather(*map(self._live, self.trials[1:]))
         await asyncio.gather(*map(self._leave, self.trials[1:]))
