@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ..codec import export
 from ..report import html, junit, markdown
 from ..report.merge import Run, matrix, merge
 from ..report.stream import read
@@ -92,10 +93,16 @@ def _write(path: Path, text: str) -> None:
         raise click.UsageError(f"{path}: expected a file to write, got {error.strerror}") from error
 
 
-@click.command(short_help="Write the vectors of the codec as files.")
+@click.command(short_help="Write the vectors of the codec as plain JSON.")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 def copy(directory: Path) -> None:
-    """Write the vectors of the codec into DIR, for tests that do not use this suite."""
-    from ..codec.engine import export
+    """Write the vectors of the codec into DIR as plain JSON, for tests that do not use this suite.
 
-    click.echo(f"wrote {export(directory)} vectors into {directory}")
+    In vectors.json each has the request to an adapter, and what its answer has to be.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        count = export.copy(directory / "vectors.json")
+    except OSError as error:
+        raise click.UsageError(f"{directory}: expected a folder to write to, got {error.strerror}") from error
+    click.echo(f"wrote {count} vectors into {directory / 'vectors.json'}")
