@@ -86,5 +86,6 @@ $(VENV)/bench: $(VENV)/installed
 	@touch $@
 
 engines:
-	@for program in redis-server redis-cli; do command -v $$program >/dev/null \
-		|| { echo "$$program is needed for the tests (Debian: apt-get install redis-server)"; exit 1; }; done
+	@for program in redis-server redis-cli chromium chromedriver; do command -v $$program >/dev/null \
+		|| { echo "$$program is needed for the tests (Debian: apt-get install redis-server chromium chromium-driver)"; \
+		exit 1; }; done
