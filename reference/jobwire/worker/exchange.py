@@ -57,7 +57,11 @@ class Exchange:
         self._failed = failed
         self._under_way: _Round | None = None
         self.cut_off = False
-        """Whether the server was not reached the last time."""
+        """Whether a connection was lost, and the leases were not extended since."""
+
+    def disconnected(self) -> None:
+        """Take in that another connection was lost. [CLAIM-12]"""
+        self.cut_off = True
 
     @property
     def under_way(self) -> bool:
@@ -66,7 +70,7 @@ class Exchange:
 
     def prepare(self) -> None:
         """Pack what is to be settled, so that it can be sent as soon as the reply that is on its way has come."""
-        if self._settling.pending:
+        if self._settling.due_s == 0:
             fresh = self._settling.steps()
             steps, packs = self._prepared
             steps += fresh
@@ -109,6 +113,8 @@ class Exchange:
             self._report(reply, fatal=queue is not None and reply is replies[-1])
         for step, reply in zip(steps, replies, strict=False):
             step.take(reply)
+            if step.hands_over and isinstance(reply, Exception):  # put off, for itself
+                refused.remove(reply)
         landed = None
         if queue is not None and not isinstance(replies[-1], Exception):
             landed = self.landed(queue, replies[-1])
@@ -143,8 +149,10 @@ class Exchange:
         try:
             self._heartbeat.run_once()
         except client_errors() as error:
-            log.warning("server not reached, tried again", extra={"error": str(error)})
+            log.warning("leases not extended, tried again", extra={"error": str(error)})
             self._failed()
-            return False
+            # What a single queue refuses for good is no reason to leave the others alone.
+            if is_passing(error):
+                return False
         self.cut_off = False
         return True

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from .. import scripts
 from ..clock import ServerClock
-from ..store import Store
+from ..store import Store, response_error
 from .held import Held
 
 # Progress and cancels travel with the extends, so these come at least once a second. [LEASE-1]
@@ -34,12 +34,14 @@ class Heartbeat:
         lease_ms: int,
         held: Callable[[], Iterable[Held]],
         told: Callable[[Held], None],
+        disconnected: Callable[[], None],
     ) -> None:
         self._store = store
         self._clock = clock
         self._lease_ms = lease_ms
         self._held = held
         self._told = told
+        self._disconnected = disconnected
         self._pause_s = min(lease_ms / 3000, LONGEST_PAUSE_S)
         self._poked = threading.Event()
         self._stopped = False
@@ -65,15 +67,19 @@ class Heartbeat:
         for held in self._held():
             if not held.lost:
                 by_queue.setdefault(held.keys.queue, []).append(held)
+        refused = None
         for jobs in by_queue.values():
             for first in range(0, len(jobs), scripts.MAX_JOBS):
-                self._extend(jobs[first : first + scripts.MAX_JOBS])
+                refused = self._extend(jobs[first : first + scripts.MAX_JOBS]) or refused
+        if refused is not None:
+            raise refused
 
-    def _extend(self, jobs: list[Held]) -> None:
+    def _extend(self, jobs: list[Held]) -> Exception | None:
+        """Extend jobs of one queue, and return why that was refused, if it was."""
         sent = [(held.id, held.token, held.progress) for held in jobs]
         reply = self._store.run_once([scripts.extend(jobs[0].keys, self._lease_ms, sent)])[0]
         if isinstance(reply, Exception):
-            raise reply
+            return reply
         self._clock.tell(reply[0])
         for held, (_, _, progress), word in zip(jobs, sent, scripts.words(reply), strict=True):
             if held.progress is progress:
@@ -84,6 +90,7 @@ class Heartbeat:
             elif word == "cancel" and not held.cancel_requested:
                 held.cancel_requested = True
                 self._told(held)
+        return None
 
     def _work(self) -> None:
         while not self._stopped:
@@ -92,6 +99,8 @@ class Heartbeat:
                 self.run_once()
             except Exception as error:  # the dispatcher meets the same trouble and deals with it
                 log.warning("leases not extended", extra={"error": str(error)})
+                if not isinstance(error, response_error()):
+                    self._disconnected()
             spent = time.monotonic() - began
             if self._poked.wait(max(self._pause_s - spent, 0)) and not self._stopped:
                 self._poked.clear()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from .. import scripts, workflow
@@ -13,7 +14,7 @@ from ..keys import QueueKeys
 from ..lifecycle import Verb
 from ..outcome import Code, ErrorInfo
 from ..scripts import Call
-from ..store import is_passing
+from ..store import LONGEST_PAUSE_S, pauses
 from ..values import MAX_BYTES
 from .held import Ending, Held
 from .judge import Judge, closing
@@ -26,11 +27,11 @@ log = logging.getLogger("jobwire.worker")
 
 
 class Step(NamedTuple):
-    """One call and what to do with its reply."""
+    """One call and what to do with its reply; a hand-over that fails holds up nothing else."""
 
     call: Call
     take: Callable[[Any], None]
-    jobs: list[Held]
+    hands_over: bool = False
 
 
 class Settling:
@@ -43,11 +44,22 @@ class Settling:
         self._endings: dict[str, deque[tuple[Held, Ending]]] = {}
         self._joins: deque[tuple[Held, bytes]] = deque()
         self._passes: deque[tuple[Held, bytes]] = deque()
+        # Hand-overs that failed, and when they are sent again. [FLOW-14]
+        self._put_off: list[tuple[Held, bytes]] = []
+        self._again_at = 0.0
+        self._pauses = pauses()
+
+    @property
+    def due_s(self) -> float | None:
+        """In how many seconds something is to be sent, 0 if now; None if nothing waits for the server."""
+        if self._joins or self._passes or any(self._endings.values()):
+            return 0.0
+        return max(self._again_at - time.monotonic(), 0.0) if self._put_off else None
 
     @property
     def pending(self) -> bool:
         """Whether anything waits for the server."""
-        return bool(self._joins or self._passes or any(self._endings.values()))
+        return self.due_s is not None
 
     def add(self, held: Held, ending: Ending) -> None:
         """Settle a job so, unless its lease is known to be lost; what its handler may return later does not count."""
@@ -60,22 +72,20 @@ class Settling:
             waiting = self._endings[held.keys.queue] = deque()
         waiting.append((held, ending))
 
-    def unfinished(self) -> list[Held]:
-        """Return the jobs whose hand-over has not been answered. [FLOW-14]"""
-        return [held for held, _ in (*self._joins, *self._passes)]
-
     def release(self, held: Held) -> None:
         """Give a job back."""
         self.add(held, Ending(Verb.RELEASE, b"", 0))
 
     def give_up_hand_overs(self) -> None:
         """Release the decided jobs that could not be handed over. [FLOW-14]"""
-        for waiting in (self._joins, self._passes):
+        for waiting in (self._joins, self._passes, self._put_off):
             while waiting:
-                self.release(waiting.popleft()[0])
+                self.release(waiting.pop()[0])
 
     def steps(self) -> list[Step]:
-        """Return the next call of every job; a reply may bring further steps."""
+        """Return the next call of every job that is not put off; a reply may bring further steps."""
+        if self._put_off and time.monotonic() >= self._again_at:
+            self._resume()
         steps = list(self._settles())
         if self._joins:
             steps += self._join_calls()
@@ -100,10 +110,10 @@ class Settling:
                 def take(reply: Any, part: list[tuple[Held, Ending]] = part) -> None:
                     self._take_settled(part, reply)
 
-                yield Step(scripts.settle(self._keys(queue), jobs), take, [held for held, _ in part])
+                yield Step(scripts.settle(self._keys(queue), jobs), take)
 
     def _take_settled(self, part: list[tuple[Held, Ending]], reply: Any) -> None:
-        if self._unanswered(reply):
+        if _unanswered(reply):
             waiting = self._endings[part[0][0].keys.queue]
             for held, ending in reversed(part):
                 held.resent = True
@@ -149,7 +159,7 @@ class Settling:
             def take(reply: Any, held: Held = held, document: bytes = document) -> None:
                 self._take_joined(held, document, reply)
 
-            yield Step(scripts.join(keys, join.group, join.index, join.size, document, join.ttl_ms), take, [held])
+            yield Step(scripts.join(keys, join.group, join.index, join.size, document, join.ttl_ms), take, True)
 
     def _take_joined(self, held: Held, document: bytes, reply: Any) -> None:
         if isinstance(reply, Exception) and "JOBWIRE_ARGUMENT" in str(reply):
@@ -157,8 +167,8 @@ class Settling:
             error = ErrorInfo(code=Code.INVALID, message=str(wrong), details={"field": "join.size"})
             self.add(held, self._judge.fail(held, error))
             return
-        if self._unanswered(reply):
-            self._joins.append((held, document))
+        if _unanswered(reply):
+            self._put_off_all([(held, document)])
             return
         joined = scripts.joined(reply)
         if joined.have < 0:
@@ -194,11 +204,11 @@ class Settling:
                 def take(reply: Any, part: list[tuple[Held, bytes]] = part) -> None:
                     self._take_passed(part, reply)
 
-                yield Step(scripts.enqueue(self._keys(queue), jobs, "pass"), take, [held for held, _ in part])
+                yield Step(scripts.enqueue(self._keys(queue), jobs, "pass"), take, True)
 
     def _take_passed(self, part: list[tuple[Held, bytes]], reply: Any) -> None:
-        if self._unanswered(reply):
-            self._passes.extend(part)
+        if _unanswered(reply):
+            self._put_off_all(part)
             return
         for (held, document), word in zip(part, scripts.words(reply), strict=True):
             if word == "refused":
@@ -210,11 +220,23 @@ class Settling:
     def _close(self, held: Held, document: bytes) -> None:
         self.add(held, closing(held, Verb.SUCCEED, document))
 
-    def _unanswered(self, reply: Any) -> bool:
-        if reply is None:
-            return True
-        if isinstance(reply, Exception):
-            if not is_passing(reply):
-                log.error("call refused by the server, tried again", extra={"error": str(reply)})
-            return True
-        return False
+    def _put_off_all(self, part: Iterable[tuple[Held, bytes]]) -> None:
+        """Try hand-overs again after a pause, while all else goes on. [CALL-9] [FLOW-14]"""
+        if not self._put_off:
+            now = time.monotonic()
+            if now - self._again_at > LONGEST_PAUSE_S:  # the last trouble is over
+                self._pauses = pauses()
+            self._again_at = now + next(self._pauses)
+        self._put_off += part
+
+    def _resume(self) -> None:
+        put_off, self._put_off = self._put_off, []
+        for held, document in put_off:
+            if held.lost:  # whoever took it over hands it over
+                self._forget(held)
+            else:
+                self._hand_over(held, document)
+
+
+def _unanswered(reply: Any) -> bool:
+    return reply is None or isinstance(reply, Exception)

@@ -15,10 +15,14 @@ LAST_WORD_S = 1.0
 
 
 class Woken(NamedTuple):
-    """A blocked wait has ended: the queue whose token was taken, if one was, and the claim's reply, if one followed."""
+    """A blocked wait has ended: the queue whose token was taken, if one was, and the claim's reply, if one followed.
 
-    queue: str | None
-    reply: list[Any] | None
+    Both can be missing because the connection is lost.
+    """
+
+    queue: str | None = None
+    reply: list[Any] | None = None
+    lost: bool = False
 
 
 class _Blocker:
@@ -53,19 +57,17 @@ class _Blocker:
         return self.blocked and time.monotonic() >= self._until
 
     def take(self) -> Woken:
-        """Read what ended the wait; nothing where that took too long or the connection is lost."""
+        """Read what ended the wait; a connection on which that takes too long is lost."""
         self.blocked = False
-        queue, reply = None, None
         try:
             if self._line is not None and self._line.owes and time.monotonic() < self._until:
                 taken, *claimed = self._line.receive()
                 queue = queue_of(taken[0].decode()) if isinstance(taken, list) else None
-                reply = claimed[0] if claimed and isinstance(claimed[0], list) else None
-            else:
-                self.close()
+                return Woken(queue, claimed[0] if claimed and isinstance(claimed[0], list) else None)
         except client_errors():
-            self.close()
-        return Woken(queue, reply)
+            pass
+        self.close()
+        return Woken(lost=True)
 
     def call_off(self) -> None:
         if self.blocked and self._line is not None:

@@ -65,7 +65,12 @@ class Worker:
         self._slots = Slots(judge, settings.concurrency, self._inbox.put, all_plain)
         self._settling = Settling(judge, self._keys, self._forget)
         self._heartbeat = Heartbeat(
-            self._store, self._clock, settings.lease_ms, lambda: list(self._held), self._told_by_heartbeat
+            self._store,
+            self._clock,
+            settings.lease_ms,
+            lambda: list(self._held),
+            self._told_by_heartbeat,
+            lambda: self._exchange.disconnected(),
         )
         self._waker = Waker(self._store, self._queues)
         self._claiming = Claiming(self._queues, settings.lease_ms)
@@ -123,6 +128,9 @@ class Worker:
             self._slots.collect(self._settle)
             self._exchange.prepare()
         landed = self._landed.popleft() if self._landed else self._exchange.receive()
+        if landed is not None:
+            # A signal that came with the reply counts for what it brings, and for the next claim. [STOP-1] [STOP-2]
+            self._take_events()
         if not self._slots.idle:
             self._slots.collect(self._settle)
             for held in self._slots.overdue():
@@ -140,8 +148,6 @@ class Worker:
         here = None
         if landed is not None:
             self._pauses = pauses()
-            # A signal that came with the reply counts for what the reply brings. [STOP-2]
-            self._take_events()
             here = self._take_jobs(landed)
         if here is not None or sent or landed or self._over():
             self._take_in(0)
@@ -151,7 +157,7 @@ class Worker:
 
     def _can_wait(self, landed: Landed | None) -> bool:
         """Whether there is nothing to send before the landed jobs are run: nothing to settle or to claim."""
-        if landed is None or len(self._queues) > 1 or self._settling.pending:
+        if landed is None or len(self._queues) > 1 or self._settling.due_s == 0:
             return False
         return landed.reply.wait_ms > 0
 
@@ -174,8 +180,7 @@ class Worker:
         return self._slots.start(jobs) if jobs else None
 
     def _rest(self) -> None:
-        """Back off, and stay open for what runners, signals and wake lists say meanwhile. [CALL-7] [FLOW-14]"""
-        self._arm()
+        """Back off, and stay open for what runners and signals say meanwhile. [CALL-7]"""
         self._take_in(next(self._pauses))
 
     def _take_in(self, seconds: float) -> None:
@@ -185,6 +190,8 @@ class Worker:
         self._take_events()
         for woken in waker.take(ready) if waker.blocks else ():
             self._claiming.woken(woken.queue)
+            if woken.lost:
+                self._exchange.disconnected()
             if woken.reply is not None:
                 self._landed.append(self._exchange.landed(self._queues[0], woken.reply))
 
@@ -203,24 +210,17 @@ class Worker:
             log.info("worker stopping", extra={"worker": self.settings.name, "grace_s": grace_s})
 
     def _sleep_s(self) -> float:
-        """Return how long nothing can be due; block on `wake` meanwhile."""
-        due = self._slots.next_check_s()
-        sleeps = [LONGEST_SLEEP_S] if due is None else [LONGEST_SLEEP_S, due]
-        if self._settling.pending:
-            sleeps.append(next(self._pauses))
+        """Return how long nothing can be due; block on `wake` meanwhile if there is room. [CLAIM-7] [CLAIM-10]"""
+        sleeps = [LONGEST_SLEEP_S]
+        sleeps += [due for due in (self._slots.next_check_s(), self._settling.due_s) if due is not None]
         if self._stops:
             sleeps.append(max(self._stop_by - time.monotonic(), 0.0))
-        return min(sleeps) if self._arm() else 0
-
-    def _arm(self) -> bool:
-        """Block on `wake` if there is room; return false if a claim is due at once. [CLAIM-7] [CLAIM-10]"""
-        if self._stops or self._slots.full or self._exchange.cut_off or self._waker.armed:
-            return True
-        wait_ms = self._claiming.wait_ms
-        if wait_ms == 0:
-            return False
-        self._waker.arm(wait_ms, self._blocked_claim())
-        return True
+        elif not (self._slots.full or self._exchange.cut_off or self._waker.armed):
+            wait_ms = self._claiming.wait_ms
+            if wait_ms == 0:
+                return 0
+            self._waker.arm(wait_ms, self._blocked_claim())
+        return min(sleeps)
 
     def _blocked_claim(self) -> Call | None:
         """Return the claim that follows a blocked wait; of several queues, another could come first. [CLAIM-5]"""
