@@ -8,7 +8,6 @@ import traceback
 from typing import Any, Final
 
 import redis.asyncio as redis
-import yaml
 
 from ..invariants import Settings, check_history, check_store
 from ..model import CaseResult, Status, overall
@@ -19,7 +18,7 @@ from .loader import Case
 from .observations import is_of_history, observe
 from .processes import PROCESSES
 from .scene import Scene, StepFailed
-from .values import short
+from .values import one_line, short
 from .world import World
 
 __all__ = ["CRASHED", "LATE", "World", "run_case"]
@@ -78,7 +77,7 @@ async def _until(scene: Scene, wanted: dict[str, Any]) -> None:
     """Wait until an observation holds."""
     within_s = wanted.get("within_ms", _WITHIN_MS) * scene.world.time_scale / 1000
     deadline, pause_s = time.monotonic() + within_s, _FIRST_POLL_S
-    what, requirement = f"until {_text(wanted)}", wanted.get("requirement")
+    what, requirement = f"until {one_line(wanted)}", wanted.get("requirement")
     while True:
         scene.poll_logs()
         finding = await observe(scene, wanted)
@@ -99,7 +98,7 @@ async def _until(scene: Scene, wanted: dict[str, Any]) -> None:
 async def _check(scene: Scene, wanted: dict[str, Any]) -> None:
     """Judge an observation now; go on with the case if it does not hold."""
     deadline = time.monotonic() + _ON_ITS_WAY_S * scene.world.time_scale
-    what, requirement = f"check {_text(wanted)}", wanted.get("requirement")
+    what, requirement = f"check {one_line(wanted)}", wanted.get("requirement")
     # What the loop has received by now comes first.
     await asyncio.sleep(0)
     while True:
@@ -147,7 +146,7 @@ def _result(scene: Scene, trouble: str, ms: float) -> CaseResult:
         events=tuple(short(event, _SHOWN) for event in scene.history.events),
         transcript=tuple(exchange.record(_SHOWN) for exchange in scene.history.transcript),
         stderr=scene.stderr(),
-        steps=tuple(f"{kind}: {_text(value)}" for step in case.steps for kind, value in step.items()),
+        steps=tuple(f"{kind}: {one_line(value)}" for step in case.steps for kind, value in step.items()),
     )
 
 
@@ -171,10 +170,3 @@ def _ended(scene: Scene) -> str:
         if event.get("process") == "exited" and not scene.worker(event["worker"]).running
     ]
     return f"; {', '.join(gone)}" if gone else ""
-
-
-def _text(value: Any) -> str:
-    """Write a step in one line of YAML."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
-    text = text.removesuffix("\n...\n").strip()
-    return text if len(text) <= 300 else f"{text[:280]}…"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+import json
+import re
+from typing import Any, Final
 
 from ..binding import key
 from ..documents import Unreadable, read
 from .matching import ABSENT, render
+
+_PLAIN: Final = re.compile(r"(?!(?:true|false|null|~)?\Z)[A-Za-z_/.][A-Za-z0-9_/.+-]*")
 
 
 def key_of(namespace: str, part: Any) -> Any:
@@ -59,3 +63,19 @@ def short(value: Any, limit: int) -> Any:
         shown = [short(member, limit) for member in value[:100]]
         return [*shown, f"… ({len(value)} members)"] if len(value) > 100 else shown
     return value if value is None or isinstance(value, bool | int | float) else render(value)
+
+
+def one_line(value: Any, limit: int = 300) -> str:
+    """Write a step in one line of YAML, as in its file."""
+    text = _flow(short(value, limit))
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_flow(name)}: {_flow(member)}" for name, member in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
