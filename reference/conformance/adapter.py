@@ -113,7 +113,7 @@ def client(format: str = "json") -> Jobwire:
 def enqueue(job: dict[str, Any], format: str) -> Answer:
     """Enqueue as an application does, or as an envelope what an application does not say."""
     app = client(format)
-    if {"id", "type"} <= set(job) <= TAKEN | OPTIONS and None not in job.values():
+    if is_said(job):
         options = {name: value for name, value in job.items() if name in OPTIONS}
         try:
             handle = app.enqueue(job["type"], *job.get("args", ()), kwargs=job.get("kwargs"), **options)
@@ -125,6 +125,13 @@ def enqueue(job: dict[str, Any], format: str) -> Answer:
         handle = enqueue_envelope(app, {"jobwire": envelopes.VERSION, "queue": envelopes.DEFAULT_QUEUE, **job})
     handles[handle.queue, handle.id] = handle
     return {"status": handle.answers[0]}
+
+
+def is_said(job: dict[str, Any]) -> bool:
+    """Tell whether an application can say all of it."""
+    args, kwargs = job.get("args", []), job.get("kwargs", {})
+    whole = {"id", "type"} <= set(job) <= TAKEN | OPTIONS and None not in job.values()
+    return whole and isinstance(args, list) and isinstance(kwargs, dict)
 
 
 def enqueue_envelope(app: Jobwire, job: dict[str, Any]) -> Handle:

@@ -117,6 +117,7 @@ class Jobwire(Registry[Handle]):
                     stream = stream or Stream(self.store)
                     answer = stream.push(request.calls)
                 elif isinstance(request, Listen):
+                    self.store.run([])  # so that it has loaded the scripts before the listener calls them
                     kind = ClusterListener if is_cluster(self.store.client) else Listener
                     listener = kind(self.store.client, self._idle)
                     answer = listener.listen(request.channels, request.calls) or self.store.run(request.calls)

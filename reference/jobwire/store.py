@@ -164,6 +164,14 @@ def _raise_first(replies: list[Any]) -> None:
             raise reply
 
 
+def _perhaps_mine(calls: Sequence[Call], replies: list[Any]) -> list[Any]:
+    """Return the replies to calls that were sent again: a job that failed can be of the first time. [PROD-4]"""
+    return [
+        [b"duplicate" if word == b"failed" else word for word in reply] if call.script == "enqueue" else reply
+        for call, reply in zip(calls, replies, strict=True)
+    ]
+
+
 def pauses() -> Iterator[float]:
     """Yield how many seconds to wait before each further try, growing, with jitter."""
     pause = FIRST_PAUSE_S
@@ -185,23 +193,33 @@ class Store:
         self._own = own
         self._lines: list[Line] = []
         self._pid = os.getpid()
+        self._has_loaded = False
 
     def load(self) -> None:
         """Load every script. [CALL-1]"""
         if self._cluster:  # each is for every node
             for script in scripts().values():
                 self.client.script_load(script.text)
-            return
-        pipe = self.client.pipeline(transaction=False)
-        for script in scripts().values():
-            pipe.script_load(script.text)
-        _raise_first(pipe.execute(raise_on_error=False))
+        else:
+            pipe = self.client.pipeline(transaction=False)
+            for script in scripts().values():
+                pipe.script_load(script.text)
+            _raise_first(pipe.execute(raise_on_error=False))
+        self._has_loaded = True
+
+    def load_once(self) -> None:
+        """Load every script, unless that was done; raises what the client raises."""
+        if not self._has_loaded:
+            self.load()
 
     def run_once(self, calls: list[Call]) -> list[Any]:
         """Send the calls in one round trip and return each reply, or the error in its place.
 
         Raises what the client raises when the connection is lost.
         """
+        self.load_once()
+        if not calls:
+            return []
         line = self._take_line()
         line.send([line.pack(calls)])
         replies = line.receive()
@@ -250,8 +268,11 @@ class Store:
                 found.append(error)
         return found
 
-    def run(self, calls: list[Call]) -> list[Any]:
-        """Run the calls, each sent again while that may help; raise a ServerError. [CALL-7]"""
+    def run(self, calls: list[Call], resent: bool = False) -> list[Any]:
+        """Run the calls, each sent again while that may help; raise a ServerError. [CALL-7]
+
+        `resent` says that they were sent before, and nobody knows what came of it.
+        """
         give_up = pause = None
         while True:
             error: Exception | None = None
@@ -262,9 +283,9 @@ class Store:
                         error = reply
                         break
                 else:
-                    return replies
+                    return _perhaps_mine(calls, replies) if resent else replies
             except Exception as lost:  # the client's tree has no common root with OSError
-                error = lost
+                error, resent = lost, True
             give_up = give_up or time.monotonic() + PATIENCE_S
             pause = pause or pauses()
             if not is_passing(error) or time.monotonic() > give_up:
@@ -438,6 +459,7 @@ class Stream:
         replies: list[Any] = []
         line = self._line
         try:
+            self._store.load_once()
             # Where the server did not know the scripts, what is sent after what it refused would overtake it.
             if line.owes and line.forgot:
                 replies = line.receive()
@@ -451,7 +473,7 @@ class Stream:
             line.close()
         if before and (not replies or any(isinstance(reply, Exception) for reply in replies)):
             line.close()
-            return self._store.run(before)
+            return self._store.run(before, resent=not replies)
         return replies
 
     def close(self) -> None:
@@ -466,20 +488,24 @@ class AsyncStore:
         _check_client(client)
         self.client: Any = client
         self._cluster = is_cluster(client)
+        self._has_loaded = False
 
     async def load(self) -> None:
         """Load every script. [CALL-1]"""
         if self._cluster:
             for script in scripts().values():
                 await self.client.script_load(script.text)
-            return
-        pipe = self.client.pipeline(transaction=False)
-        for script in scripts().values():
-            pipe.script_load(script.text)
-        _raise_first(await pipe.execute(raise_on_error=False))
+        else:
+            pipe = self.client.pipeline(transaction=False)
+            for script in scripts().values():
+                pipe.script_load(script.text)
+            _raise_first(await pipe.execute(raise_on_error=False))
+        self._has_loaded = True
 
     async def run_once(self, calls: Sequence[Call]) -> list[Any]:
         """Send the calls in one round trip; see Store.run_once."""
+        if not self._has_loaded:
+            await self.load()
         replies = await self._send(calls)
         again = [i for i, reply in enumerate(replies) if _unknown(reply)]
         if again:
@@ -509,15 +535,16 @@ class AsyncStore:
 
         give_up = time.monotonic() + PATIENCE_S
         pause = pauses()
+        resent = False
         while True:
             error, replies = None, []
             try:
                 replies = await self.run_once(calls)
                 error = next((reply for reply in replies if isinstance(reply, Exception)), None)
             except Exception as lost:  # the client's tree has no common root with OSError
-                error = lost
+                error, resent = lost, True
             if error is None:
-                return replies
+                return _perhaps_mine(calls, replies) if resent else replies
             if not is_passing(error) or time.monotonic() > give_up:
                 raise translate(error) from error
             await asyncio.sleep(next(pause))

@@ -19,6 +19,7 @@ from jobwire import (
     ServerError,
     State,
     Unavailable,
+    WaitTimeout,
     operations,
     store,
 )
@@ -115,6 +116,23 @@ def test_scripts_that_the_server_forgot_are_loaded_again(both: Any, client: redi
         assert {True} == {handle.accepted for handle in handles}
 
 
+def test_scripts_are_loaded_before_they_are_used(face: str, server: Server, client: redis.Redis) -> None:
+    client.script_flush()
+    client.config_resetstat()
+    with driven(face, server.url) as app:
+        assert "timeout" == _told(app, "a")
+        assert app.enqueue("t", id="a").accepted
+    assert "errorstat_NOSCRIPT" not in client.info("errorstats")
+
+
+def _told(app: Any, job_id: str) -> str:
+    try:
+        app.handle(job_id).outcome(0.01)
+    except WaitTimeout:
+        return "timeout"
+    return "outcome"
+
+
 def test_a_connection_that_was_killed_is_replaced(both: Any, client: redis.Redis) -> None:
     for number in range(3):
         assert both.enqueue("t").accepted
@@ -137,6 +155,19 @@ def test_a_call_goes_on_when_the_server_comes_back(face: str, own: Server) -> No
             own.start()
             assert enqueued.result().accepted
         assert [State.READY, State.READY] == [view.state for view in app.look(["a", "b"])]
+
+
+def test_a_failed_job_is_told_of_on_the_first_call_only(face: str, own: Server) -> None:
+    with driven(face, own.url) as app, own.client() as client:
+        app.enqueue("t", id="a")
+        queue = Queue(client, "default")
+        end(queue, queue.take(), "fail")
+        assert ("failed",) == app.enqueue("t", id="a").answers
+        own.kill()
+        with in_background(lambda: app.enqueue("t", id="a")) as enqueued:
+            own.start()
+            # By now it can be this call's own job that failed. [PROD-4]
+            assert ("duplicate",) == enqueued.result().answers
 
 
 def test_a_wait_goes_on_when_the_server_comes_back(face: str, own: Server, monkeypatch: pytest.MonkeyPatch) -> None:
