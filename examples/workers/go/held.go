@@ -86,8 +86,8 @@ func (w *Worker) free() {
 func (w *Worker) lose(job *job, perhapsMine bool) {
 	var held bool
 	w.locked(func() {
-		_, held = w.held[job.token]
-		delete(w.held, job.token)
+		held = w.held[job]
+		delete(w.held, job)
 		job.over = true
 	})
 	if !held {
@@ -108,7 +108,7 @@ func (w *Worker) locked(do func()) {
 }
 
 func (w *Worker) holds() (jobs []*job) {
-	w.locked(func() { jobs = slices.Collect(maps.Values(w.held)) })
+	w.locked(func() { jobs = slices.Collect(maps.Keys(w.held)) })
 	return jobs
 }
 

@@ -23,7 +23,7 @@ type Worker struct {
 	handlers map[string]Handler
 	scripts  *scripts
 	mutex    sync.Mutex // of all below, and of each job
-	held     map[string]*job
+	held     map[*job]bool
 	running  atomic.Int32
 	stopping atomic.Bool
 	freed    chan struct{} // a slot is free, or the worker stops
@@ -35,7 +35,7 @@ type Worker struct {
 // NewWorker returns a worker with these handlers by type.
 func NewWorker(settings Settings, handlers map[string]Handler) (*Worker, error) {
 	scripts, err := newScripts(settings.URL, settings.Namespace, true)
-	return &Worker{Settings: settings, handlers: handlers, scripts: scripts, held: map[string]*job{}, freed: make(chan struct{}, 1)}, err
+	return &Worker{Settings: settings, handlers: handlers, scripts: scripts, held: map[*job]bool{}, freed: make(chan struct{}, 1)}, err
 }
 
 // Main works until SIGTERM or SIGINT; ready is called before the first claim.
@@ -104,7 +104,7 @@ func (w *Worker) claim(queue string, room int) (int64, error) {
 func (w *Worker) start(queue string, taken bool, part []any) {
 	job := newJob(queue, taken, part)
 	w.running.Add(1)
-	w.locked(func() { w.held[job.token] = job })
+	w.locked(func() { w.held[job] = true })
 	go func() {
 		if w.stopping.Load() {
 			w.settle(job, "release", nil, 0)
@@ -316,7 +316,7 @@ func (w *Worker) settle(job *job, verb string, document []byte, number int64) {
 		w.locked(func() { job.over = false })
 		w.fail(job, Problem{Code: "result_too_large", Message: verb + " was refused"})
 	default:
-		w.locked(func() { delete(w.held, job.token) })
+		w.locked(func() { delete(w.held, job) })
 	}
 }
 
@@ -342,7 +342,7 @@ func (w *Worker) heartbeat() {
 func (w *Worker) extend() {
 	batches, arguments := map[string][]*job{}, map[string][]any{}
 	w.mutex.Lock()
-	for _, job := range w.held {
+	for job := range w.held {
 		batches[job.queue] = append(batches[job.queue], job)
 		arguments[job.queue] = append(arguments[job.queue], job.id, job.token, job.progress)
 		job.progress = nil

@@ -40,6 +40,11 @@ impl Job {
         Job { queue: queue.into(), token, taken, document: bytes(&part[3]).to_vec(), envelope, rejected, run, cancelled, over, ended }
     }
 
+    /// All jobs of a claim have its nonce, and often one token.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.token, self.run.id)
+    }
+
     pub fn goes_on(&self) -> bool {
         self.envelope.contains_key("join") || !array_of(&self.envelope, "then").is_empty()
     }

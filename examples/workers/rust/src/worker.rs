@@ -117,7 +117,7 @@ impl Worker {
     fn start(self: &Arc<Self>, job: Job) {
         let (worker, job) = (self.clone(), Arc::new(job));
         *self.running.lock().unwrap() += 1;
-        self.held.lock().unwrap().insert(job.token.clone(), job.clone());
+        self.held.lock().unwrap().insert(job.key(), job.clone());
         spawn(move || {
             if worker.stopping.load(SeqCst) {
                 worker.settle(&job, "release", vec![], 0);
@@ -311,7 +311,7 @@ impl Worker {
                 job.over.store(false, SeqCst);
                 self.fail(job, &Problem::new("result_too_large", format!("{verb} was refused")));
             }
-            _ => drop(self.held.lock().unwrap().remove(&job.token)),
+            _ => drop(self.held.lock().unwrap().remove(&job.key())),
         }
     }
 
@@ -329,7 +329,7 @@ impl Worker {
 
     fn lose(&self, job: &Job, perhaps_mine: bool) {
         job.over.store(true, SeqCst);
-        if self.held.lock().unwrap().remove(&job.token).is_some() {
+        if self.held.lock().unwrap().remove(&job.key()).is_some() {
             job.run.tell(Told::Lost);
             let level = if perhaps_mine { "info" } else { "warning" };
             eprintln!("{level}: the lease of {} is lost, its outcome is dropped [LEASE-3]", job.run.id);

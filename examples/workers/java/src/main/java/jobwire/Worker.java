@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -34,7 +35,7 @@ public final class Worker {
   private final Settings settings;
   private final Map<String, Handler> handlers;
   private final Scripts scripts;
-  private final Map<String, Job> held = new ConcurrentHashMap<>();
+  private final Set<Job> held = ConcurrentHashMap.newKeySet();
   private final Slots slots;
   private final ReentrantLock claiming = new ReentrantLock();
   private final ExecutorService threads = Executors.newCachedThreadPool();
@@ -88,7 +89,7 @@ public final class Worker {
           scripts.interrupted = false;
           extend(); // what is held comes before what is new [CLAIM-12]
         }
-        int rescue = held.values().stream().anyMatch(job -> job.taken) ? 0 : 1;
+        int rescue = held.stream().anyMatch(job -> job.taken) ? 0 : 1;
         try {
           Reply reply = new Reply(scripts.once("claim", scripts.keys(queue), scripts.nonce(), settings.leaseMs(), Math.min(room, 1000), rescue), false);
           serverAheadMs = reply.number(0) - monotonicMs();
@@ -115,7 +116,7 @@ public final class Worker {
 
   private void start(Job job) {
     slots.take();
-    held.put(job.token, job);
+    held.add(job);
     threads.execute(
         () -> {
           try {
@@ -303,7 +304,7 @@ public final class Worker {
       job.over.set(false);
       fail(job, Problem.of("result_too_large", verb + " was refused"));
     } else {
-      held.remove(job.token);
+      held.remove(job);
     }
   }
 
@@ -322,7 +323,7 @@ public final class Worker {
 
   private void lose(Job job, boolean perhapsMine) {
     job.over.set(true);
-    if (held.remove(job.token) != null) {
+    if (held.remove(job)) {
       job.run.tell(Told.LOST);
       String level = perhapsMine ? "info" : "warning";
       System.err.println(level + ": the lease of " + job.run.id + " is lost, its outcome is dropped [LEASE-3]");
@@ -339,7 +340,7 @@ public final class Worker {
   /** Extend all leases, send the latest progress, hear of cancels. [LEASE-1] */
   private void extend() {
     for (String queue : settings.queues()) {
-      List<Job> jobs = held.values().stream().filter(job -> job.queue.equals(queue)).limit(1000).toList();
+      List<Job> jobs = held.stream().filter(job -> job.queue.equals(queue)).limit(1000).toList();
       if (!jobs.isEmpty()) {
         extend(queue, jobs);
       }
@@ -385,7 +386,7 @@ public final class Worker {
   /** Release what is left, and end the process, whether or not the server answers. */
   private void leave() {
     timer.schedule(() -> Runtime.getRuntime().halt(0), 2, TimeUnit.SECONDS);
-    for (Job job : held.values()) {
+    for (Job job : held) {
       job.run.tell(Told.STOP);
       settle(job, "release", new byte[0], 0);
     }
