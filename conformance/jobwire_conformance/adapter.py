@@ -75,10 +75,8 @@ class Adapter:
 
     async def close(self) -> int | None:
         """Close its input, give it a moment to end, and end it; return the status if it ended by itself."""
-        if not self._program.running:
-            return self._program.status
         self._program.end_input()
-        status = await self._program.exited(1.0)
+        status = await self._program.exited(1.0) if self._program.running else self._program.status
         await self._program.kill()
         return status
 

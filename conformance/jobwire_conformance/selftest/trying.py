@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ..cases.loader import Case
 from ..manifest import Manifest, load
 from ..model import CaseResult, Status
 from ..plan import Planned, everything, inapplicable
@@ -66,13 +67,14 @@ def _cases_for(mutant: Mutant, manifest: Manifest, alone: bool) -> Iterator[Plan
     if alone or isinstance(expected, Sweep):
         return
     for case in known.values():
-        beside = _topic(case.id) == _topic(expected.id) and case.role == expected.role
-        if beside and case.id != expected.id and not inapplicable(manifest, case):
+        if case.id != expected.id and _is_beside(case, expected, mutant) and not inapplicable(manifest, case):
             yield case
 
 
-def _topic(id: str) -> str:
-    return id.rpartition("/")[0]
+def _is_beside(case: Planned, expected: Planned, mutant: Mutant) -> bool:
+    """Tell whether a case is of the same topic; of the vectors, which are many, only those of the same rule."""
+    same = case.role == expected.role and case.id.rpartition("/")[0] == expected.id.rpartition("/")[0]
+    return same and (isinstance(case, Case) or not set(mutant.breaks).isdisjoint(case.requirements))
 
 
 def _failing(results: Sequence[CaseResult]) -> Iterator[Failing]:
