@@ -1,5 +1,6 @@
 """Cases run against the specimen: what each step does, and how a failure reads."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,22 @@ async def test_checks_go_on_and_an_until_ends_the_case(world: World) -> None:
     assert 3 == len(of_steps(result))
     # More time would not help, as a check failed too.
     assert not result.reason.startswith(LATE)
+
+
+@pytest.mark.asyncio
+async def test_what_only_should_be_is_a_warning_and_does_not_end_the_case(world: World) -> None:
+    should = {"job": "j", "state": "x", "requirement": "CLAIM-2"}
+    late = {"until": {**should, "within_ms": 5}}
+    result = await run_case(case({"check": should}, late, {"check": {"job": "j", "state": "unknown"}}), world)
+    assert (Status.WARN, 2, 1) == (
+        result.status, len(of_steps(result, Status.WARN)), len(of_steps(result, Status.PASS)),
+    )  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_a_step_that_cannot_be_done_is_no_warning(world: World) -> None:
+    should = dataclasses.replace(case({"kill": "A"}), requirements=("CLAIM-2",))
+    assert Status.FAIL is (await run_case(should, world)).status
 
 
 @pytest.mark.asyncio

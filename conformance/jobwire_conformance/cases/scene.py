@@ -120,14 +120,24 @@ class Scene:
     ) -> None:  # fmt: skip
         """Note that something is not as it has to be."""
         requirement = requirement or self.requirement
-        if status is Status.FAIL and requirements()[requirement].level.startswith("SHOULD"):
-            status = Status.WARN
         self.checks.append(Check(requirement, what, status, f"{expected} [{requirement}]", got, at))
 
     def fail(self, what: str, expected: str, got: str, requirement: str | None = None) -> StepFailed:
-        """Note a failure; raise what it returns."""
+        """Note a failure that ends the case; raise what it returns."""
         self.failed(what, expected, got, requirement=requirement)
         return StepFailed(what)
+
+    def miss(self, what: str, expected: str, got: str, requirement: str | None = None) -> None:
+        """Note that a judgement went wrong; it ends the case unless it only speaks of what should be."""
+        status = self.fault_of(requirement)
+        self.failed(what, expected, got, requirement=requirement, status=status)
+        if status is Status.FAIL:
+            raise StepFailed(what)
+
+    def fault_of(self, requirement: str | None) -> Status:
+        """Return what it is not to meet a requirement: a warning, or a failure."""
+        level = requirements()[requirement or self.requirement].level
+        return Status.WARN if level.startswith("SHOULD") else Status.FAIL
 
     def stderr(self, limit: int = 16_384) -> str:
         """Return what the programs wrote to standard error, each under its name."""

@@ -86,7 +86,8 @@ async def _until(scene: Scene, wanted: dict[str, Any]) -> None:
         if time.monotonic() >= deadline:
             scene.late = True
             got = f"{finding.got}, after {within_s * 1000:.0f} ms{_ended(scene)}"
-            raise scene.fail(what, finding.expected, got, requirement)
+            scene.miss(what, finding.expected, got, requirement)
+            return
         await scene.history.wait(pause_s)
         pause_s = min(pause_s * 1.5, _LAST_POLL_S)
     if finding.slow:
@@ -110,7 +111,7 @@ async def _check(scene: Scene, wanted: dict[str, Any]) -> None:
     if finding.holds:
         scene.passed(what, requirement, finding.expected)
         return
-    status = Status.SLOW if finding.slow else Status.FAIL
+    status = Status.SLOW if finding.slow else scene.fault_of(requirement)
     scene.failed(what, finding.expected, finding.got, requirement=requirement, at=finding.at, status=status)
 
 
