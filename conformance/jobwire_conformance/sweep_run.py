@@ -51,7 +51,13 @@ def _check(sweep: Sweep, trial: Trial) -> Check:
         what += ", which did not come about"
     requirement = sweep.requirement(trial.point.kind if trial.point else "")
     if trial.failure:
-        return Check(requirement, what, Status.FAIL, f"a worker that goes on [{requirement}]", trial.failure)
+        return Check(
+            requirement,
+            what,
+            Status.FAIL,
+            f"a worker that goes on until its jobs have ended [{requirement}]",
+            trial.failure,
+        )
     wrong = next(problems(trial.wanted, trial.left, trial.now, trial.events(), trial.second), None)
     if wrong is None:
         return Check(requirement, what, Status.PASS)

@@ -55,7 +55,7 @@ class Scene:
         self.trials.append(first)
         await self._live(first)
         await self._leave(first)
-        if first.ended_at is None or first.failure:
+        if first.failure:
             return
         ran = [event["at"] for event in first.history.events if "log" in event]
         found = points(first.history.transcript, self.namespace, first.last_settled(), first.mark, ran)
@@ -123,6 +123,8 @@ class Scene:
                 if status is not None and not trial.was_killed and not stopped:
                     trial.failure = f"worker {worker.name} ended with status {status}"
                 return
+        states = ", ".join(f"{id} {found.state}" for id, found in trial.now.items())
+        trial.failure = f"after {PATIENCE_S * self.world.time_scale:.0f} s {states}"
 
     def _does(self, what: str) -> bool:
         return self.sweep.during is not None and self.sweep.during["do"] == what

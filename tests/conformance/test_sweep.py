@@ -224,3 +224,12 @@ async def test_a_worker_that_does_not_start_fails_once(world: World) -> None:
     result = await run_sweep(SWEEPS["sweep/job/run"], world)
     assert {"not killed": Status.FAIL} == deaths(result.checks)
     assert "status 1" in result.checks[0].got
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("scenario", ["sweep/job/run", "sweep/job/cancelled"])
+async def test_a_worker_that_does_nothing_fails(world: World, scenario: str) -> None:
+    world.manifest = load(PACKAGE / "selftest" / "nulls" / "idle.toml")
+    world.time_scale = 0.2
+    result = await run_sweep(SWEEPS[scenario], world)
+    assert {"not killed": Status.FAIL} == deaths(result.checks)
