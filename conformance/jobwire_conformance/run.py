@@ -21,6 +21,7 @@ from .cases.loader import Case
 from .cases.steps import CRASHED, LATE, World, run_case
 from .codec.engine import run_vectors
 from .codec.vectors import Vector
+from .elsewhere import Elsewhere
 from .greeting import greet
 from .manifest import KnownFailing, Manifest
 from .model import CaseResult, Status
@@ -56,6 +57,8 @@ class Options:
     time_scale: float = 1.0
     without: tuple[str, ...] = ()
     """The rules that are not looked at in every case."""
+    redis_url: str | None = None
+    """A server for all cases to share; by default one of the suite's own."""
     progress: Callable[[CaseResult, int, int], None] | None = None
     """Gets each verdict, how many there are by now, and how many there will be."""
 
@@ -67,7 +70,7 @@ async def run(manifest: Manifest, selection: Selection, options: Options, emit: 
     planned = plan(manifest, selection, known)
     seed = secrets.randbelow(2**32) if options.seed is None else options.seed
     try:
-        await _set_up(manifest)
+        await set_up(manifest)
         async with _world(manifest, options) as world:
             hello, deaf = await greet(manifest, options.time_scale)
             first = await header(manifest, selection, world.server, hello, seed, options.time_scale)
@@ -79,7 +82,7 @@ async def run(manifest: Manifest, selection: Selection, options: Options, emit: 
     except CommandMissing as error:
         raise CouldNotRun(str(error), Exit.ENVIRONMENT) from error
     except ServerFailed as error:
-        raise CouldNotRun(f"the server could not be started: {error}", Exit.ENVIRONMENT) from error
+        raise CouldNotRun(f"no server: {error}", Exit.ENVIRONMENT) from error
     code = exit_code(execution.results, is_filtered(first))
     emit({"kind": "footer", "counts": counts(execution.results), "verdict": VERDICTS[code], "exit_code": int(code)})
     return int(code)
@@ -92,7 +95,7 @@ def _check_known_failing(manifest: Manifest, known: Sequence[Planned]) -> None:
         raise CouldNotRun(f"{manifest.path}: known_failing: no case {', '.join(unknown)}", Exit.USAGE)
 
 
-async def _set_up(manifest: Manifest) -> None:
+async def set_up(manifest: Manifest) -> None:
     """Run the setup command of the manifest."""
     if manifest.setup is None:
         return
@@ -109,7 +112,7 @@ async def _set_up(manifest: Manifest) -> None:
 
 @contextlib.asynccontextmanager
 async def _world(manifest: Manifest, options: Options) -> AsyncIterator[World]:
-    server = Server()
+    server = Elsewhere(options.redis_url) if options.redis_url else Server()
     folder = Path(tempfile.mkdtemp(prefix="jobwire-conformance-"))
     try:
         await server.start()

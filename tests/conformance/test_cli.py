@@ -18,6 +18,7 @@ from jobwire_conformance.model import PACKAGE, requirements
 from jobwire_conformance.plan import everything
 from jobwire_conformance.report.stream import read
 from jobwire_conformance.selftest.mutants import load_mutants
+from tests.servers import Server
 
 from .report_samples import header, passed, written
 
@@ -113,6 +114,16 @@ def test_smoke_says_whether_the_programs_are_right(command: Command) -> None:
     assert f"next: the programs talk to the suite as they have to; jobwire-conformance run {SPECIMEN} runs all" in out
 
 
+def test_cases_share_a_server_that_is_there(command: Command, redis: Server) -> None:
+    with redis.client() as client:
+        client.flushall()
+        code, out, _ = command("run", SPECIMEN, "--case", RETRY, "--redis-url", redis.url)
+        assert 3 == code
+        assert "specimen 1.0.0: no verdict (1 pass, " in out
+        assert ", redis 7." in out.splitlines()[0]
+        assert 0 == client.dbsize()
+
+
 def manifest(folder: Path, text: str) -> Path:
     path = folder / "jobwire.toml"
     path.write_text(f'manifest = 1\nname = "x"\nversion = "1"\nlanguage = "x"\nspec = "1.0"\n{text}')
@@ -152,6 +163,12 @@ def test_a_bad_manifest(expected: str, text: str, command: Command, tmp_path: Pa
             2,
             "--report /nowhere/x: expected a file to write",
             ["run", SPECIMEN, "--case", CODEC, "--report", "/nowhere/x"],
+        ),
+        (2, "expected redis://host:port without a password", ["run", SPECIMEN, "--redis-url", "redis://a:b@host"]),
+        (
+            5,
+            "no server: redis://127.0.0.1:1: ",
+            ["run", SPECIMEN, "--case", CODEC, "--redis-url", "redis://127.0.0.1:1"],
         ),
         (2, "expected a report to read, got No such file", ["verify", "nowhere.ndjson"]),
         (

@@ -228,6 +228,7 @@ def test_a_command_as_a_person_writes_it(expected: str, parts: list[bytes]) -> N
         ("'PONG'", "+PONG\r\n"),
         ("error NOSCRIPT No matching script.", "-NOSCRIPT No matching script.\r\n"),
         ("nil", "$-1\r\n"),
+        ("{'server': 'valkey', 'modules': []}", "%2\r\n$6\r\nserver\r\n$6\r\nvalkey\r\n$7\r\nmodules\r\n*0\r\n"),
         ("[1, ['a', 2]]", "*2\r\n:1\r\n*2\r\n$1\r\na\r\n:2\r\n"),
         ("*2\\r\\n$900\\r\\nabc… (970 bytes)", "*2\r\n$900\r\nabc… (970 bytes)"),
         ("", ""),

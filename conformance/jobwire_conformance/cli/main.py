@@ -22,6 +22,7 @@ from .looking import explain, list_cases, show
 from .proving import self_test
 from .reporting import copy, report, verify
 from .running import run_cases, smoke
+from .together import interop
 
 INTERRUPTED = 130
 
@@ -39,7 +40,7 @@ def commands() -> None:
     """
 
 
-for command in (run_cases, smoke, list_cases, show, explain, verify, report, copy, self_test):
+for command in (run_cases, smoke, list_cases, show, explain, verify, report, copy, self_test, interop):
     commands.add_command(command)
 
 

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import click
 
+from ..elsewhere import Elsewhere
 from ..manifest import Manifest, load
 from ..plan import Selection, plan
 from ..report.stream import Writer, read
@@ -19,6 +20,7 @@ from ..report.summary import BAD
 from ..report.terminal import Progress, last_screen
 from ..report.verdict import Exit
 from ..run import CouldNotRun, Options, run
+from ..server import ServerFailed
 from .keeping import keep_files
 from .options import selecting, selection_of
 
@@ -51,16 +53,20 @@ REPORT = click.option(
     help="Write what was said and logged in each case into DIR.",
 )  # fmt: skip
 @click.option("--verbose", is_flag=True, help="A line a case, and all that was said on the wire in one that failed.")
+@click.option(
+    "--redis-url", metavar="URL", callback=lambda _, __, url: _checked(url),
+    help="A server for the cases to share; those that need one for themselves still start it.",
+)  # fmt: skip
 def run_cases(
     manifest: Path, failed: Path | None, report: Path | None, jobs: int | None, time_scale: float, seed: int | None,
-    repeat: int, keep: Path | None, verbose: bool, **filters: tuple[str, ...],
+    repeat: int, keep: Path | None, verbose: bool, redis_url: str | None, **filters: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Run all cases that apply to the implementation at MANIFEST, a file or its folder.
 
     With any filter only a part is run: what fails has failed, but no verdict comes of it.
     """
     chosen = selection_of(filters, only=_failures(failed) if failed else None)
-    options = Options(concurrency=jobs, seed=seed, time_scale=time_scale)
+    options = Options(concurrency=jobs, seed=seed, time_scale=time_scale, redis_url=redis_url)
     about = load(manifest)
     code = int(Exit.INCOMPLETE)
     for number in range(repeat):
@@ -90,6 +96,15 @@ def smoke(manifest: Path, report: Path | None, jobs: int | None, time_scale: flo
     return int(Exit.CONFORMS) if code == Exit.INCOMPLETE else code
 
 
+def _checked(url: str | None) -> str | None:
+    if url is not None:
+        try:
+            Elsewhere(url)
+        except ServerFailed as error:
+            raise click.BadParameter(str(error)) from error
+    return url
+
+
 def _failures(path: Path) -> frozenset[str]:
     return frozenset(case.id for case in read(path).cases if case.status in BAD)
 
@@ -102,7 +117,7 @@ def _once(
     if not planned:
         raise CouldNotRun("no case matches; `jobwire-conformance list` names all", Exit.SUITE)
     progress = Progress(sys.stdout, str(path), planned, verbose)
-    with _written(report) as write:
+    with written(report) as write:
 
         def emit(record: dict[str, Any]) -> None:
             write(record)
@@ -128,7 +143,8 @@ async def _interruptible(manifest: Manifest, chosen: Selection, options: Options
 
 
 @contextlib.contextmanager
-def _written(report: Path | None) -> Iterator[Emit]:
+def written(report: Path | None) -> Iterator[Emit]:
+    """Write records to a file, if one is wanted."""
     if report is None:
         yield lambda _: None
         return

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import click
 
-from ..model import CaseResult, Status
+from ..model import CaseResult, Check, Status
 from .explain import by_requirement, failure, quoted
 from .stream import Entry, entry
 from .summary import PROFILES, ROLES, cell, claims, failing, held, label, left_out
@@ -89,10 +89,10 @@ def _title(header: Mapping[str, Any]) -> str:
     )
 
 
-def one_line(case: CaseResult) -> str:
-    """Say in a line what became of a case."""
+def one_line(case: CaseResult, checks: Sequence[Check] = ()) -> str:
+    """Say in a line what became of a case, by the first of these checks, or of all that did not hold."""
     word = click.style(f"{case.status.value.upper():<5}", fg=COLOURS.get(case.status), bold=True)
-    check = next(iter(failing(case)), None)
+    check = next(iter(checks or failing(case)), None)
     why = f"{check.requirement}: {check.what}" if check else (case.reason.rstrip().splitlines() or [""])[-1]
     return f"{word} {case.id}  {visible(why)}".rstrip()
 
@@ -135,7 +135,7 @@ def _failures(header: Mapping[str, Any], cases: Sequence[Entry], whole: bool) ->
             others = [other for other in cases if other.id != case.id]
             lines = failure(header, case, checks, others, whole)
             if case.id in explained or len(explained) >= EXPLAINED:
-                lines = iter([one_line(case)])
+                lines = iter([one_line(case, checks)])
             explained.add(case.id)
             for number, text in enumerate(lines):
                 yield f"  {click.style(text, fg=COLOURS[case.status]) if number == 0 else text}"

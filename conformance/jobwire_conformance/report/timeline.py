@@ -127,6 +127,8 @@ def _parse(data: bytes) -> Any:
 def _values(value: Any, limit: int) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_values(item, limit) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_values(name, limit)}: {_values(item, limit)}" for name, item in value.items()) + "}"
     if isinstance(value, Exception):
         return f"error {visible(value)}"
     if isinstance(value, bytes):
