@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,20 @@ async def header(
         "filters": selection.record(),
         "started_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+async def header_of_many(manifests: Sequence[Manifest], server: Server, time_scale: float) -> dict[str, Any]:
+    """Return the first record of a run of several implementations with each other."""
+    record = await header(manifests[0], Selection(), server, {}, 0, time_scale)
+    together = {
+        "name": "interop",
+        "version": " + ".join(f"{manifest.name} {manifest.version}" for manifest in manifests),
+        "language": ", ".join(manifest.language for manifest in manifests),
+        "spec": SPEC_VERSION,
+        "profiles": sorted(set.intersection(*(set(manifest.profiles) for manifest in manifests))),
+        "parties": [described(manifest) for manifest in manifests],
+    }
+    return {**record, "implementation": together, "filters": {}}
 
 
 def described(manifest: Manifest) -> dict[str, Any]:
