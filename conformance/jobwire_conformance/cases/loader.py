@@ -166,7 +166,20 @@ def _settings(value: dict[str, Any]) -> WorkerSettings:
 @cache
 def _validator() -> Draft202012Validator:
     schema = json.loads((FOLDER / "case.schema.json").read_text(encoding="utf-8"))
-    return Draft202012Validator({"$ref": "#/$defs/case", "$defs": schema["$defs"]})
+    return Draft202012Validator(_inlined(schema["$defs"]["case"], schema["$defs"]))
+
+
+def _inlined(schema: Any, parts: dict[str, Any]) -> Any:
+    """Return a schema with its parts in place: to look up each reference costs a run half a second."""
+    if isinstance(schema, list):
+        return [_inlined(member, parts) for member in schema]
+    if not isinstance(schema, dict):
+        return schema
+    rest = {name: _inlined(member, parts) for name, member in schema.items() if name != "$ref"}
+    if "$ref" not in schema:
+        return True if set(schema) == {"description"} else rest
+    part = _inlined(parts[schema["$ref"].removeprefix("#/$defs/")], parts)
+    return {**rest, "allOf": [part, *rest.get("allOf", [])]} if rest else part
 
 
 def main(arguments: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..manifest import Manifest
@@ -21,8 +22,13 @@ async def run_vectors(manifest: Manifest, vectors: Sequence[Vector], *, time_sca
     known = {vector.id: vector for vector in load_vectors()} | {vector.id: vector for vector in vectors}
     wanted = _with_twins(vectors, known)
     replies = await Asking(manifest, known[GOOD], time_scale).ask(wanted)
-    checks = {vector.id: _checks(vector, replies[vector.id], known[GOOD]) for vector in wanted}
+    # In a thread, as thousands of answers must not hold up the proxies of other cases.
+    checks = await asyncio.to_thread(_all_checks, wanted, replies, known[GOOD])
     return [_result(vector, replies[vector.id], checks, known) for vector in vectors]
+
+
+def _all_checks(vectors: Iterable[Vector], replies: Mapping[str, Reply], good: Vector) -> dict[str, list[Check]]:
+    return {vector.id: _checks(vector, replies[vector.id], good) for vector in vectors}
 
 
 def _with_twins(vectors: Iterable[Vector], known: Mapping[str, Vector]) -> list[Vector]:
