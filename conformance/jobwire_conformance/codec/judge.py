@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 import msgpack
@@ -118,12 +119,17 @@ def _numbers(data: bytes, encoding: str) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the numbers as they stand. [VAL-3] [VAL-4]"""
     value = _lenient(data, encoding)
     for number in _all_numbers(value):
-        if isinstance(number, int) and abs(number) > MAX_INTEGER and number != int(float(number)):
+        if isinstance(number, int) and abs(number) > MAX_INTEGER and not _prints_a_double(number):
             yield "VAL-3", f"expected integers up to {MAX_INTEGER}, got {number}"
     for table in _tables(value) if encoding == "json" else ():
         for name, number in table.items():
             if name in INTEGERS and isinstance(number, float):
                 yield "VAL-4", f"{name}: expected an integer without fraction or exponent, got a notation of {number}"
+
+
+def _prints_a_double(number: int) -> bool:
+    """Tell a double, which languages print whole or by its shortest digits, from an exact integer. [VAL-4]"""
+    return number in (int(float(number)), int(Decimal(repr(float(number)))))
 
 
 def _lenient(data: bytes, encoding: str) -> Any:

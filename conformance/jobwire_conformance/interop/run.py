@@ -251,5 +251,6 @@ def _group(parties: Sequence[Party], mark: str) -> Item:
         for number, party in enumerate(parties)
     ]  # fmt: skip
     ids = [{"queue": job["queue"], "id": job["id"]} for job in [*members, callback]]
-    results = [{"state": "succeeded", "result": number + 1} for number in range(len(parties))]
-    return Item("group", "FLOW-8", members, ids, {"state": "succeeded"}, {"result": {"args": [results]}})
+    results: list[Any] = [{"state": "succeeded", "result": number + 1} for number in range(len(parties))]
+    wanted: dict[str, Any] = {"result": {"args": [results]}}
+    return Item("group", "FLOW-8", members, ids, {"state": "succeeded"}, wanted)

@@ -418,6 +418,24 @@ func present(value Fields) Fields {
 	return left
 }
 
+// withoutNulls leaves out what is null in all the fields that SPEC.md knows, those of steps too. [FIELD-10]
+func withoutNulls(value Fields) Fields {
+	left := present(value)
+	for _, name := range []string{"retry", "join"} {
+		if member, ok := left[name].(Fields); ok {
+			left[name] = withoutNulls(member)
+		}
+	}
+	if steps, ok := left["then"].([]any); ok {
+		clean := make([]any, len(steps))
+		for index, step := range steps {
+			clean[index] = withoutNulls(step.(Fields))
+		}
+		left["then"] = clean
+	}
+	return left
+}
+
 // ReadOutcome returns the outcome in these bytes, as section 5 has it.
 func ReadOutcome(data []byte) (Fields, error) {
 	value, _, err := Read(data)

@@ -21,9 +21,13 @@ type job struct {
 	encoding         string
 	over             bool
 	cancelled        atomic.Bool
+	timedOut         atomic.Bool
+	decided          atomic.Bool // it waits to be handed over
 	progress         []byte
 	tell             context.CancelCauseFunc
 }
+
+var verbs = map[any]string{"succeeded": "succeed", "failed": "fail", "cancelled": "cancel", "expired": "expire"}
 
 func newJob(queue string, taken bool, part []any) *job {
 	token := part[1].(string)
@@ -59,21 +63,23 @@ func ttl(job *job) int64 {
 // rescue is 1 unless a job that was taken over is still held. [CLAIM-3] [CLAIM-4]
 func (w *Worker) rescue() int {
 	for _, job := range w.holds() {
-		if job.taken {
+		if job.taken && !job.decided.Load() {
 			return 0
 		}
 	}
 	return 1
 }
 
-// room waits for a free slot and returns how many there are; 0 once the worker stops.
+// room returns how many slots are free.
 func (w *Worker) room() int {
-	for ; !w.stopping.Load(); <-w.freed {
-		if free := w.Concurrency - int(w.running.Load()); free > 0 {
-			return free
-		}
+	return w.Concurrency - int(w.running.Load())
+}
+
+// waitForRoom waits until a slot is free, or the worker stops.
+func (w *Worker) waitForRoom() {
+	for w.room() == 0 && !w.stopping.Load() {
+		<-w.freed
 	}
-	return 0
 }
 
 func (w *Worker) free() {

@@ -69,8 +69,10 @@ func Envelope(job Fields) (Fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	envelope, _, err = Decode(data)
-	return envelope, err
+	if envelope, _, err = Decode(data); err != nil {
+		return nil, err
+	}
+	return withoutNulls(envelope), nil
 }
 
 // Cancel asks a job to stop: cancelled, requested, finished or unknown.

@@ -55,23 +55,25 @@ func (w *Worker) Main(ready func()) {
 }
 
 func (w *Worker) work() {
-	queues := slices.Clone(w.Queues)
-	for len(queues) > 0 {
+	queues, token := slices.Clone(w.Queues), ""
+	for len(queues) > 0 && !w.stopping.Load() {
 		wait := int64(2000)
 		for _, queue := range slices.Clone(queues) {
-			room := w.room()
-			if room == 0 {
-				return
+			if w.room() == 0 && queue != token {
+				continue // of a queue whose token was taken at least what is due has to be seen [CLAIM-9]
 			}
-			waitMs, err := w.claim(queue, room)
+			waitMs, err := w.claim(queue, w.room())
 			if err != nil {
 				slog.Error("no more claims", "queue", queue, "error", err) // [CALL-5]
 				queues = slices.DeleteFunc(queues, func(name string) bool { return name == queue })
 			}
 			wait = min(wait, waitMs)
 		}
-		if wait > 0 && w.room() > 0 {
-			w.idle(queues, wait)
+		token = ""
+		if w.room() == 0 {
+			w.waitForRoom()
+		} else if wait > 0 && !w.stopping.Load() {
+			token = w.idle(queues, wait)
 		}
 	}
 }
@@ -116,19 +118,21 @@ func (w *Worker) start(queue string, taken bool, part []any) {
 	}()
 }
 
-// idle blocks until a queue has something, or the time is over. [CLAIM-7]
-func (w *Worker) idle(queues []string, waitMs int64) {
-	command := []any{"BLPOP"}
+// idle blocks until a queue has something, or the time is over; it returns the queue whose token it took. [CLAIM-7]
+func (w *Worker) idle(queues []string, waitMs int64) string {
+	command, queueOf := []any{"BLPOP"}, map[any]string{}
 	for _, queue := range queues {
 		command = append(command, w.scripts.key(queue, "wake"))
+		queueOf[w.scripts.key(queue, "wake")] = queue
 	}
 	// A fraction of a second, which the client's own call cannot say.
 	command = append(command, fmt.Sprintf("%.3f", float64(max(waitMs, 10))/1000))
-	err := w.scripts.client.Do(context.Background(), command...).Err()
+	reply, err := w.scripts.client.Do(context.Background(), command...).Slice()
 	if err != nil && !isReply(err) {
 		w.scripts.interrupted.Store(true)
 		time.Sleep(50 * time.Millisecond)
 	}
+	return queueOf[append(reply, nil)[0]]
 }
 
 func (w *Worker) run(job *job) {
@@ -164,7 +168,7 @@ func (w *Worker) run(job *job) {
 // asDecided settles a job as the document says that it came with. [RUN-2] [RUN-4]
 func (w *Worker) asDecided(job *job) {
 	document, err := ReadOutcome(job.document)
-	verb := map[any]string{"succeeded": "succeed", "failed": "fail", "cancelled": "cancel", "expired": "expire"}[document["state"]]
+	verb := verbs[document["state"]]
 	then, _ := job.envelope["then"].([]any)
 	switch {
 	case err != nil || verb == "" || document["id"] != job.id:
@@ -190,6 +194,7 @@ func (w *Worker) attempt(job *job, handler Handler) {
 	}
 	if timeoutMs := integerOf(job.envelope, "timeout_ms", 0); timeoutMs > 0 {
 		timer := time.AfterFunc(time.Duration(min(timeoutMs, 1<<42))*time.Millisecond, func() {
+			job.timedOut.Store(true) // before the handler can answer to being told
 			tell(ErrTimeout)
 			w.retryOrFail(job, Problem{Code: "timeout", Message: fmt.Sprintf("not done after %d ms", timeoutMs)}, 1000)
 		})
@@ -197,7 +202,7 @@ func (w *Worker) attempt(job *job, handler Handler) {
 	}
 	result, problem := call(ctx, handler, w.context(job), job.envelope, w.HideStack)
 	switch {
-	case w.isOver(job): // timed out, or lost: what it returned is dropped
+	case job.timedOut.Load() || w.isOver(job): // timed out, or lost: what it returned is dropped
 	case problem != nil:
 		w.retryOrFail(job, *problem, 0)
 	default:
@@ -277,6 +282,7 @@ func (w *Worker) decide(job *job, document []byte) {
 }
 
 func (w *Worker) handOver(job *job, document []byte) {
+	job.decided.Store(true)
 	outcome, _, err := Read(document)
 	steps, _ := job.envelope["then"].([]any)
 	before := outcome["result"]
@@ -317,6 +323,7 @@ func (w *Worker) settle(job *job, verb string, document []byte, number int64) {
 		w.fail(job, Problem{Code: "result_too_large", Message: verb + " was refused"})
 	default:
 		w.locked(func() { delete(w.held, job) })
+		w.free()
 	}
 }
 
@@ -372,8 +379,8 @@ func (w *Worker) stop(signals <-chan os.Signal) {
 	done := make(chan struct{})
 	go func() {
 		w.claiming.Lock() // a claim on its way
-		for w.running.Load() > 0 {
-			<-w.freed
+		for w.running.Load() > 0 || len(w.holds()) > 0 {
+			<-w.freed // handlers, and settles that are on their way
 		}
 		close(done)
 	}()

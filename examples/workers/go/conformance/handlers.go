@@ -42,7 +42,10 @@ func echo(_ context.Context, _ job, args []any, kwargs object) (any, error) {
 	return object{"args": args, "kwargs": kwargs}, nil
 }
 
-func add(_ context.Context, _ job, args []any, _ object) (any, error) {
+func add(_ context.Context, _ job, args []any, kwargs object) (any, error) {
+	if len(args) != 2 || len(kwargs) > 0 {
+		return nil, failure("expected two arguments")
+	}
 	return args[0].(float64) + args[1].(float64), nil
 }
 
