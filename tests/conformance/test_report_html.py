@@ -226,7 +226,7 @@ def test_a_role_chooses_rows(browser: webdriver.Chrome) -> None:
 
 
 def test_words_choose_rows(browser: webdriver.Chrome) -> None:
-    browser.find_element(By.ID, "text").send_keys("RUN-8 settles")
+    browser.find_element(By.ID, "text").send_keys("RUN-8 worker/run")
     assert ["RUN-8"] == shown(browser, REQUIREMENTS)
     assert ["worker/run/settles-after-handler"] == shown(browser, CASES)
     assert "1 requirements, 1 cases" == browser.find_element(By.ID, "shown").text

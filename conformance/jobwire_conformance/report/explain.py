@@ -10,7 +10,7 @@ from ..model import CaseResult, Check, Requirement, Status, requirements
 from .likeness import looks_like
 from .summary import failing, rerun, status_of
 from .text import as_ms, short, visible
-from .timeline import Moment, around, begin, history, is_here, wire
+from .timeline import Moment, around, begin, everything, is_here
 
 VALUE = 600
 STDERR_LINES = 12
@@ -69,11 +69,8 @@ def _facts(case: CaseResult, check: Check) -> Iterator[str]:
 
 
 def _moments(case: CaseResult, checks: Sequence[Check], whole: bool) -> Iterator[str]:
-    if whole:
-        found = sorted([*wire(case), *(one for one in history(case) if one.sign == "·")], key=lambda one: one.at)
-    else:
-        found = around(case, _instant(checks))
     at = _instant(checks)
+    found = everything(case, 2000) if whole else around(case, at)
     yield from (f"{line(one)}{'  <-- here' if is_here(case, one, at) else ''}" for one in found)
 
 

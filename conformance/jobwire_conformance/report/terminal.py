@@ -78,8 +78,9 @@ class Progress:
         self._drawn = time.monotonic()
         self._clear()
         total = f"/{self._planned}" if self._planned else ""
+        done = [case for case in self.cases if case.status is not Status.NOT_APPLICABLE and not left_out(case)]
         seconds = f"{self._drawn - self._began:.0f} s"
-        click.echo(f"{len(self.cases)}{total}  {tally(self.cases)}  {seconds}", nl=False, file=self._out)
+        click.echo(f"{len(done)}{total}  {tally(done)}  {seconds}", nl=False, file=self._out)
 
 
 def _title(header: Mapping[str, Any]) -> str:

@@ -35,12 +35,16 @@ def history(case: CaseResult, limit: int = 400) -> list[Moment]:
     return [_event(event, start, limit) for event in case.events]
 
 
+def everything(case: CaseResult, limit: int) -> list[Moment]:
+    """Return what was said on the wire, and between it what else happened."""
+    found = [*_exchanges(case, limit), *_off_the_wire(case, begin(case), limit)]
+    return sorted(found, key=lambda moment: moment.at)
+
+
 def around(case: CaseResult, at: float | None, before: int = 6, after: int = 2) -> list[Moment]:
     """Return the few moments on the wire and in the handlers around an instant; the last ones without it."""
     start = begin(case)
-    moments = sorted([*_exchanges(case, 160), *_off_the_wire(case, start)], key=lambda moment: moment.at)
-    if not case.transcript:
-        moments = history(case, 160)
+    moments = everything(case, 160) if case.transcript else history(case, 160)
     cut = len(moments) if at is None else sum(moment.at <= at - start for moment in moments)
     return moments[max(0, cut - before) : cut + after]
 
@@ -59,8 +63,8 @@ def _timed(item: Mapping[str, Any]) -> bool:
     return isinstance(item.get("at"), int | float)
 
 
-def _off_the_wire(case: CaseResult, start: float) -> Iterator[Moment]:
-    return (_event(event, start, 160) for event in case.events if not {"call", "suite"} & event.keys())
+def _off_the_wire(case: CaseResult, start: float, limit: int) -> Iterator[Moment]:
+    return (_event(event, start, limit) for event in case.events if not {"call", "suite"} & event.keys())
 
 
 def _exchanges(case: CaseResult, limit: int) -> Iterator[Moment]:

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...model import CaseResult, Check, Status, requirements
+from ..explain import line
 from ..likeness import looks_like
 from ..merge import Run
 from ..stream import Entry
 from ..summary import BAD, failing, left_out, rerun, status_of
 from ..text import as_ms, short
-from ..timeline import Moment, around, begin, history, is_here, wire
+from ..timeline import Moment, around, begin, everything, history, is_here, wire
 from .markup import Attribute, Child, Safe, tag
-from .parts import case_anchor, chip, rule, slug
+from .parts import case_anchor, chip, requirement_anchor, rule, slug
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Limits:
     stderr: int
 
 
-PASSED = Limits(moments=60, value=300, stderr=1000)
+PASSED = Limits(moments=60, value=160, stderr=1000)
 OTHER = Limits(moments=400, value=2000, stderr=8000)
 VALUE = 4000
 # The same rule broken again and again is shown so often.
@@ -90,17 +91,29 @@ def _body(run: Run, case: Entry) -> Child:
         _moment_of_failure(case, found),
         _like(run, case),
         [tag("h4", "Run it alone"), tag("pre", rerun(run.report.header, case.id))],
-        [_rule(name) for name in rest],
+        [_rule(name) for name in rest] if case.status is not Status.PASS else _rules(rest),
         _folded(f"What held ({len(good)})", tag("ul", [_check(case, check) for check in good], class_="checks"), good),
         _folded("Steps", tag("ol", [tag("li", tag("code", step)) for step in case.steps], class_="steps"), case.steps),
-        _folded("What happened", moments(history(case, limits.value), limits.moments), case.events),
-        _folded("Bytes on the wire", moments(wire(case, limits.value), limits.moments), case.transcript),
+        [_folded(title, moments(found, limits.moments), found) for title, found in _told(case, limits)],
         _folded("Standard error", tag("pre", _tail(case.stderr, limits.stderr)), case.stderr),
     )
 
 
+def _told(case: Entry, limits: Limits) -> Iterator[tuple[str, list[Moment]]]:
+    if case.status is Status.PASS:
+        yield "What happened", everything(case, limits.value)
+        return
+    yield "What happened", history(case, limits.value)
+    yield "Bytes on the wire", wire(case, limits.value)
+
+
 def _folded(title: str, content: Safe, present: object) -> Child:
     return tag("details", tag("summary", title), content) if present else None
+
+
+def _rules(names: Sequence[str]) -> Safe:
+    links = [(tag("a", name, href=f"#{requirement_anchor(name)}"), " ") for name in names if name in requirements()]
+    return tag("p", "Judges ", links)
 
 
 def _rule(name: str) -> Child:
@@ -149,21 +162,14 @@ def _check(case: CaseResult, check: Check) -> Safe:
 
 
 def moments(found: Sequence[Moment], most: int, here: Moment | None = None) -> Safe:
-    """Show moments as a table: when, who, which way, what."""
-    rows = [
-        tag(
-            "tr",
-            tag("td", as_ms(one.at), class_="at"),
-            tag("td", one.who, class_="who"),
-            tag("td", one.sign),
-            tag("td", one.text, class_="what"),
-            class_="here" if one is here else "reply" if one.sign == "<" else None,
-        )
+    """Show moments, a line each: when, who, which way, what."""
+    lines = [
+        tag("li", line(one), class_="here" if one is here else "reply" if one.sign == "<" else None)
         for one in found[:most]
     ]
     more = len(found) - most
-    left_out = tag("p", f"{more} more in the report itself", class_="muted") if more > 0 else None
-    return tag("div", tag("table", tag("tbody", rows), class_="moments"), left_out, class_="scroll")
+    left_out = tag("li", f"{more} more in the report itself", class_="reply") if more > 0 else None
+    return tag("ol", lines, left_out, class_="moments")
 
 
 def _tail(text: str, most: int) -> str:

@@ -10,6 +10,9 @@ from ..summary import BAD, Standing, held, left_out, standings
 from .markup import Child, Safe, tag
 from .parts import case_anchor, chip, code, requirement_anchor, slug
 
+# Of the cases of a requirement so many are linked, the worst first.
+LINKS = 20
+
 
 def requirements_table(runs: Sequence[Run]) -> Safe:
     """Show where each requirement stands in each run."""
@@ -28,7 +31,8 @@ def _requirement(name: str, runs: Sequence[Run], found: Sequence[Mapping[str, St
     standing = [one.get(name) for one in found]
     cells = [tag("td", _standing(run, one), class_="status") for run, one in zip(runs, standing, strict=True)]
     cases = [case for one in standing if one for case, _ in one.cases]
-    words = f"{name} {requirement.text} {' '.join(case.id for case in cases)}".lower()
+    topics = dict.fromkeys(case.id.rpartition("/")[0] for case in cases)
+    words = f"{name} {requirement.text} {' '.join(topics)}".lower()
     return tag(
         "tr",
         tag("th", tag("a", name, href=f"#{requirement_anchor(name)}"), tag("small", requirement.level), scope="row"),
@@ -51,9 +55,12 @@ def _standing(run: Run, standing: Standing | None) -> Child:
     shown = sorted(looked, key=lambda one: one[1] is not standing.status)
     first = chip(standing.status, href=f"#{case_anchor(run, shown[0][0].id)}")
     links = [
-        tag("li", chip(status), " ", tag("a", case.id, href=f"#{case_anchor(run, case.id)}")) for case, status in shown
+        tag("li", chip(status), " ", tag("a", case.id, href=f"#{case_anchor(run, case.id)}"))
+        for case, status in shown[:LINKS]
     ]
-    number = f"{len(links)} case" + ("s" if len(links) != 1 else "")
+    if len(shown) > LINKS:
+        links.append(tag("li", f"and {len(shown) - LINKS} more: search the cases for {standing.requirement.id}"))
+    number = f"{len(shown)} case" + ("s" if len(shown) != 1 else "")
     return first, tag("details", tag("summary", number), tag("ul", links, class_="cases"))
 
 
