@@ -13,7 +13,7 @@ SOURCES := reference conformance tests tools examples benchmarks
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types format scripts conformance self-test bench bench-quick build clean engines
+.PHONY: help demo test check lint types format scripts conformance interop self-test bench bench-quick build clean engines
 .DELETE_ON_ERROR:
 
 help:  ## list the commands
@@ -44,7 +44,7 @@ format: $(VENV)/tools  ## format the code
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-scripts: $(VENV)/tools  ## generate pass.lua, scripts.json, the tables of SPEC.md, docs/cli.md
+scripts: $(VENV)/tools  ## generate pass.lua, scripts.json, the tables of SPEC.md, docs/cli.md, docs/traceability.md
 	$(BIN)/python -m tools.generate
 	$(BIN)/python -m tools.cli_docs
 
@@ -52,6 +52,12 @@ conformance: $(VENV)/installed  ## run the conformance suite against the referen
 	@mkdir -p dist
 	@$(BIN)/jobwire-conformance run reference/conformance/jobwire.toml --report dist/conformance.ndjson \
 		&& $(BIN)/jobwire-conformance report dist/conformance.ndjson --html dist/conformance.html
+
+interop: $(VENV)/installed  ## have the workers in five languages work with each other; report in dist/interop.html
+	@mkdir -p dist
+	@$(BIN)/jobwire-conformance interop reference/conformance $(addprefix examples/workers/,typescript go rust java) \
+		--report dist/interop.ndjson; code=$$?; \
+		$(BIN)/jobwire-conformance report dist/interop.ndjson --html dist/interop.html && exit $$code
 
 self-test: $(VENV)/installed  ## prove that the suite finds the mistakes that it is there to find, about 10 minutes
 	@$(BIN)/jobwire-conformance self-test

@@ -1,4 +1,4 @@
-"""Write what is generated: lua/pass.lua, lua/scripts.json and the marked parts of SPEC.md.
+"""Write what is generated: lua/pass.lua, lua/scripts.json, the marked parts of SPEC.md, docs/traceability.md.
 
 python -m tools.generate            write what is out of date
 python -m tools.generate --check    say what is, and fail
@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from jobwire_conformance import trace
 
 ROOT = Path(__file__).parents[1]
 
@@ -58,6 +60,7 @@ def generated(root: Path) -> dict[Path, str]:
         root / "lua/pass.lua": lua["pass"],
         root / "lua/scripts.json": listing(scripts),
         root / "SPEC.md": spec(read(root / "SPEC.md"), scripts),
+        root / "docs/traceability.md": trace.document(),
     }
 
 
