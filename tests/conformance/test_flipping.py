@@ -6,7 +6,7 @@ import pytest
 
 from jobwire_conformance.cases.loader import Case, load_cases
 from jobwire_conformance.cases.matching import ABSENT, matches
-from jobwire_conformance.selftest.flipping import altered, flips
+from jobwire_conformance.selftest.flipping import NEVER, altered, flips
 
 PATTERNS: list[tuple[Any, Any]] = [
     (1, 1), ("a", "a"), (None, None), (True, True), ([], []), ({}, {}), ([1, 2], [1, 2]),
@@ -32,7 +32,8 @@ TURNED: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"check": {"events": {"mark": "m"}, "max": -1}}, {"check": {"events": {"mark": "m"}, "max": 3}}),
     ({"check": {"order": [{"mark": "b"}, {"mark": "a"}]}}, {"check": {"order": [{"mark": "a"}, {"mark": "b"}]}}),
     ({"check": {"gap": {}, "min_ms": 10**9}}, {"check": {"gap": {}, "min_ms": 1, "max_ms": 5}}),
-    ({"check": {"redis": ["A"], "matches": {"not": 0}}}, {"check": {"redis": ["A"], "equals": 0}}),
+    ({"check": {"redis": ["A"], "equals": NEVER}}, {"check": {"redis": ["A"], "equals": 0}}),
+    ({"check": {"redis": ["A"], "matches": {"not": 0}}}, {"check": {"redis": ["A"], "matches": 0}}),
     ({"exited": {"worker": "A", "status": {"not": 0}}}, {"exited": {"worker": "A"}}),
     ({"answer": {"of": "w", "is": {"not": {"gone": True}}}}, {"answer": {"of": "w", "is": {"gone": True}}}),
 ]

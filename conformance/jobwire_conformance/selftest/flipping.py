@@ -66,9 +66,10 @@ def _job(value: Value, later: bool) -> Value:
 
 
 def _redis(value: Value, later: bool) -> Value:
-    wanted = value["equals"] if "equals" in value else value["matches"]
-    kept = {name: member for name, member in value.items() if name not in ("equals", "matches")}
-    return kept | {"matches": altered(wanted) if later else {"not": wanted}}
+    if "equals" in value:
+        # What the server writes as text equals a number, and is no number to a pattern.
+        return value | {"equals": altered(value["equals"])}
+    return value | {"matches": altered(value["matches"]) if later else {"not": value["matches"]}}
 
 
 def _events(value: Value, later: bool) -> Value:
