@@ -258,7 +258,7 @@ def test_it_is_read_without_scripts(browser: webdriver.Chrome, pages: Path) -> N
 
 
 def test_who_goes_with_whom_is_a_table(browser: webdriver.Chrome) -> None:
-    lines = browser.find_elements(By.CSS_SELECTOR, "#interop tbody tr")
+    lines = browser.find_elements(By.CSS_SELECTOR, "#together tbody tr")
     cells = [[cell.text.split("\n") for cell in line.find_elements(By.CSS_SELECTOR, "th, td")] for line in lines]
     assert [["jobwire-go"], ["jobwire-py"], ["jobwire-rust"]] == [row[0] for row in cells]
     assert "✓ 1/1" in " ".join(cells[0][1])

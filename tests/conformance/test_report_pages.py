@@ -100,7 +100,7 @@ def test_markdown_of_pairs(tmp_path: Path) -> None:
     ]
     page = markdown.document(merge([written(tmp_path / "run.ndjson", header(), pairs)]))
     assert "| producer ↓ worker → | rust |" in page
-    assert "| go | json 1/1<br>msgpack 0/1 |" in page
+    assert "| go | json 1/1<br>❌ msgpack 0/1 |" in page
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from jobwire_conformance.model import CaseResult, Check, Status, requirements
-from jobwire_conformance.report.merge import Different, matrix, merge
+from jobwire_conformance.report.merge import Different, merge
 from jobwire_conformance.report.stream import Entry, entry
-from jobwire_conformance.report.summary import as_json, cell, claims, held, label, standings, verdict
+from jobwire_conformance.report.summary import as_json, cell, claims, held, label, rerun, standings, verdict
+from jobwire_conformance.report.together import matrices
 from jobwire_conformance.report.verdict import Exit, counts, exit_code, is_filtered
 
 from .report_samples import cases, header, interop, passed, written
@@ -161,13 +162,46 @@ def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
 def test_who_was_run_with_whom(tmp_path: Path) -> None:
     one = written(tmp_path / "one.ndjson", header("one"), [interop("go", "rust", "json"), interop("go", "go", "json")])
     two = written(tmp_path / "two.ndjson", header("two"), [interop("go", "rust", "msgpack", Status.FAIL)])
-    found = matrix(merge([one, two]))
-    assert found is not None
-    assert (("go",), ("go", "rust"), ("json", "msgpack")) == (found.producers, found.workers, found.encodings)
-    counted = {"json": {Status.PASS: 1}, "msgpack": {Status.FAIL: 1}}
-    assert counted == found.pairs["go", "rust"].counts
-    assert {"json"} == found.pairs["go", "go"].counts.keys()
+    [found] = matrices(merge([one, two]))
+    assert (("go",), ("go", "rust"), ("json", "msgpack")) == (found.rows, found.columns, found.parts)
+    cells = [found.cell("go", "rust", part) for part in found.parts]
+    assert [(Status.PASS, "1/1"), (Status.FAIL, "0/1")] == [(cell.status, cell.share) for cell in cells]
+    assert Status.NOT_RUN is found.cell("go", "go", "msgpack").status
+
+
+@pytest.mark.parametrize(
+    ("title", "place", "axes"),
+    [
+        ("Who dies, who goes on", ("go", "rust", "killed"), {"killed": "go", "finished": "rust"}),
+        ("Chains and groups through the workers of all", ("go", "json", "killed"), {"from": "go", "encoding": "json"}),
+    ],
+)
+def test_other_ways_to_work_together(
+    title: str, place: tuple[str, str, str], axes: dict[str, str], tmp_path: Path
+) -> None:
+    record = {**interop("go", "rust", "json"), "id": "interop/killed/go/rust", "axes": axes}
+    [found] = matrices(merge([written(tmp_path / "one.ndjson", header(), [record])]))
+    assert (title, [place]) == (found.shape.title, list(found.cells))
+
+
+def test_nobody_goes_on_in_the_place_of_itself(tmp_path: Path) -> None:
+    record = {**interop("go", "go", "json"), "axes": {"killed": "go", "finished": "rust"}}
+    [found] = matrices(merge([written(tmp_path / "one.ndjson", header(), [record])]))
+    assert not found.applies("go", "go")
+    assert found.applies("go", "rust")
 
 
 def test_without_pairs_there_is_no_matrix(tmp_path: Path) -> None:
-    assert matrix(merge([written(tmp_path / "one.ndjson", header(), [GOOD])])) is None
+    assert [] == matrices(merge([written(tmp_path / "one.ndjson", header(), [GOOD])]))
+
+
+def test_what_works_together_is_not_said_to_conform(tmp_path: Path) -> None:
+    head = header(implementation={"name": "interop", "parties": [{}]})
+    assert "work together" == verdict(written(tmp_path / "run.ndjson", head, [interop("go", "rust", "json")]))
+    broken = [interop("go", "rust", "json", Status.FAIL)]
+    assert "do not work together" == verdict(written(tmp_path / "run.ndjson", head, broken))
+
+
+def test_the_command_that_runs_a_case_again() -> None:
+    assert "jobwire-conformance run jobwire.toml --case a/b --verbose" == rerun(header(), "a/b")
+    assert "jobwire-conformance interop MANIFEST..." == rerun(header(implementation={"parties": [{}]}), "a/b")

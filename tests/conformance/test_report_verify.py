@@ -14,7 +14,7 @@ from jobwire_conformance.plan import everything, inapplicable, skipped
 from jobwire_conformance.report.stream import read
 from jobwire_conformance.report.verify import claims_of, verify
 
-from .report_samples import header, written
+from .report_samples import header, interop, written
 
 HEADER = header(
     corpus=corpus(),
@@ -164,4 +164,23 @@ def test_the_footer_follows_from_the_records(
     problems = judged(tmp_path, b"".join(lines[:-1]) + json.dumps(footer).encode() + b"\n")
     assert [f"footer: {expected}: expected"] == [
         problem[: len(f"footer: {expected}: expected")] for problem in problems
+    ]
+
+
+PARTIES = [{"name": "go"}, {"name": "rust"}]
+
+
+def together(*left_out: str) -> list[dict[str, Any]]:
+    names = [party["name"] for party in PARTIES]
+    found = [interop(one, other, encoding) for one in names for other in names for encoding in ("json", "msgpack")]
+    records = [{**case, "id": case["id"].removesuffix("/echo").replace("interop/", "interop/pair/")} for case in found]
+    return [record for record in records if record["id"] not in left_out]
+
+
+@pytest.mark.parametrize("left_out", [(), ("interop/pair/go/rust/json",)])
+def test_each_is_run_with_each(left_out: tuple[str, ...], tmp_path: Path) -> None:
+    head = {**HEADER, "implementation": {"name": "interop", "parties": PARTIES}}
+    found = verify(written(tmp_path / "run.ndjson", head, together(*left_out)))
+    assert [f"cases: expected a record of each pair, got none of {name}" for name in left_out] == [
+        problem for problem in found if not problem.startswith("corpus")
     ]

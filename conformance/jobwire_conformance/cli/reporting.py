@@ -10,10 +10,11 @@ import click
 
 from ..codec import export
 from ..report import html, junit, markdown
-from ..report.merge import Run, matrix, merge
+from ..report.merge import Run, merge
 from ..report.stream import read
 from ..report.summary import as_json, judged, label, verdict
 from ..report.text import visible
+from ..report.together import matrices
 from ..report.verdict import Exit
 from ..report.verify import verify as problems_of
 
@@ -71,18 +72,15 @@ def report(
 
 
 def _json(runs: Sequence[Run]) -> str:
-    together = matrix(runs)
-    pairs = [
+    together = [
         {
-            "producer": producer,
-            "worker": worker,
-            "encoding": encoding,
-            "counts": {status.value: count for status, count in counted.items()},
+            table.shape.row: row, table.shape.column: column, "part": part,
+            "status": cell.status.value, "cases": [case.id for _, case in cell.cases],
         }
-        for (producer, worker), pair in (together.pairs if together else {}).items()
-        for encoding, counted in pair.counts.items()
-    ]
-    return json.dumps({"runs": [as_json(run.report) for run in runs], "together": pairs}, indent=1) + "\n"
+        for table in matrices(runs)
+        for (row, column, part), cell in table.cells.items()
+    ]  # fmt: skip
+    return json.dumps({"runs": [as_json(run.report) for run in runs], "together": together}, indent=1) + "\n"
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..model import Status
-from .merge import Matrix, Run, matrix
+from .merge import Run
 from .summary import BAD, cell, claims, held, judged, rerun, standings, verdict
 from .text import short, visible
+from .together import Matrix, matrices
 from .verdict import Exit
 
 _SIGNS = {Exit.CONFORMS: "✅", Exit.FAILS: "❌"}
@@ -21,8 +22,9 @@ def document(runs: Sequence[Run]) -> str:
     lines = ["# Jobwire conformance", ""]
     for run in runs:
         lines += [*_run(run), ""]
-    together = matrix(runs)
-    return "\n".join([*lines, *(_matrix(together) if together else [])]).rstrip() + "\n"
+    for table in matrices(runs):
+        lines += _matrix(table)
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _run(run: Run) -> Iterator[str]:
@@ -30,10 +32,8 @@ def _run(run: Run) -> Iterator[str]:
     yield f"## {sign} {escape(run.label)}: {verdict(run.report)}"
     yield ""
     roles, profiles = claims(run.report.header)
-    yield f"| role | {' | '.join(profiles)} |"
-    yield f"|---|{'---|' * len(profiles)}"
-    for role in roles:
-        yield f"| {role} | {' | '.join(_share(run, role, profile) for profile in profiles)} |"
+    if roles:
+        yield from _claims(run, roles, profiles)
     bad = [one for one in standings(run.report.cases).values() if one.status in BAD]
     if bad:
         yield ""
@@ -47,23 +47,35 @@ def _run(run: Run) -> Iterator[str]:
         yield f"- {escape(problem)}"
 
 
+def _claims(run: Run, roles: Sequence[str], profiles: Sequence[str]) -> Iterator[str]:
+    yield f"| role | {' | '.join(profiles)} |"
+    yield f"|---|{'---|' * len(profiles)}"
+    for role in roles:
+        yield f"| {role} | {' | '.join(_share(run, role, profile) for profile in profiles)} |"
+
+
 def _share(run: Run, role: str, profile: str) -> str:
     good, applicable = held(cell(run.report.cases, role, profile))
     return f"{good}/{applicable}" if applicable else "–"
 
 
 def _matrix(found: Matrix) -> Iterator[str]:
-    yield "## Together"
+    yield f"### {found.shape.title}"
     yield ""
-    yield f"| producer ↓ worker → | {' | '.join(map(escape, found.workers))} |"
-    yield f"|---|{'---|' * len(found.workers)}"
-    for producer in found.producers:
-        cells = []
-        for worker in found.workers:
-            pair = found.pairs.get((producer, worker))
-            shares = [(name, held(counted)) for name, counted in sorted(pair.counts.items())] if pair else []
-            cells.append("<br>".join(f"{escape(name)} {good}/{all}" for name, (good, all) in shares) or Status.NOT_RUN)
-        yield f"| {escape(producer)} | {' | '.join(cells)} |"
+    yield f"| {found.shape.row} ↓ {found.shape.column} → | {' | '.join(map(escape, found.columns))} |"
+    yield f"|---|{'---|' * len(found.columns)}"
+    for row in found.rows:
+        cells = [_cell(found, row, column) if found.applies(row, column) else "–" for column in found.columns]
+        yield f"| {escape(row)} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _cell(found: Matrix, row: str, column: str) -> str:
+    cells = [(part, found.cell(row, column, part)) for part in found.parts]
+    if all(cell.status is Status.NOT_RUN for _, cell in cells):
+        return Status.NOT_RUN.value
+    bad = {True: "❌ ", False: ""}
+    return "<br>".join(f"{bad[cell.status in BAD]}{escape(part)} {cell.share}" for part, cell in cells)
 
 
 def escape(text: str) -> str:

@@ -27,6 +27,8 @@ WORST_FIRST = (
     Status.PASS,
     Status.NOT_APPLICABLE,
 )
+# Of several implementations with each other no more is said: each conforms, or not, by a run of its own.
+TOGETHER = {Exit.CONFORMS: "work together", Exit.FAILS: "do not work together"}
 BAD = (Status.FAIL, Status.STALE, Status.ERROR)
 
 
@@ -92,7 +94,8 @@ def _by_requirement(case: Entry) -> Iterator[tuple[str, Status]]:
         seen.setdefault(check.requirement, []).append(status_of(case, check))
     if case.status in BAD and not any(check.status in BAD for check in case.checks):
         # A crash, or an excuse that has run out, is no check's; it counts against what the case is about.
-        seen[case.requirements[0]].append(case.status)
+        for name in case.requirements[:1]:
+            seen[name].append(case.status)
     for name, statuses in seen.items():
         yield name, worst(statuses) or _unreached(case)
 
@@ -115,7 +118,8 @@ def verdict(report: Report) -> str:
     """Say in words what a report says as a whole."""
     if not report.complete:
         return "broken off"
-    return VERDICTS[judged(report)]
+    code = judged(report)
+    return TOGETHER.get(code, VERDICTS[code]) if is_together(report.header) else VERDICTS[code]
 
 
 def judged(report: Report) -> Exit:
@@ -125,8 +129,15 @@ def judged(report: Report) -> Exit:
 
 def rerun(header: Mapping[str, Any], case: str) -> str:
     """Return the command that runs a case alone."""
+    if is_together(header):
+        return "jobwire-conformance interop MANIFEST..."
     manifest = header.get("implementation", {}).get("path") or "jobwire.toml"
     return f"jobwire-conformance run {manifest} --case {case} --verbose"
+
+
+def is_together(header: Mapping[str, Any]) -> bool:
+    """Return whether a report is of several implementations with each other."""
+    return bool(header.get("implementation", {}).get("parties"))
 
 
 def label(header: Mapping[str, Any]) -> str:

@@ -13,8 +13,10 @@ from ..manifest import ROLES, Manifest
 from ..model import SPEC, CaseResult, Status, overall
 from ..plan import everything, inapplicable
 from .stream import Entry, Report
+from .summary import is_together
 from .verdict import VERDICTS, counts, exit_code, is_filtered
 
+ENCODINGS = ("json", "msgpack")
 # So many cases are named of those that share a fault.
 NAMED = 5
 # What the run adds of its own accord, when an adapter cannot be talked to.
@@ -24,7 +26,19 @@ _ENDED_WELL = frozenset({Status.PASS, Status.WARN, Status.SLOW, Status.STALE})
 
 def verify(report: Report) -> list[str]:
     """Return all that is wrong with a report; nothing if it proves what it says."""
-    return [*report.problems, *_header(report.header), *_footer(report), *_cases(report), *_records(report)]
+    cases = _pairs(report) if is_together(report.header) else _cases(report)
+    return [*report.problems, *_header(report.header), *_footer(report), *cases, *_records(report)]
+
+
+def _pairs(report: Report) -> Iterator[str]:
+    """Yield which parties were not run with which, in a report of several with each other."""
+    names = [str(party.get("name")) for party in report.header["implementation"]["parties"]]
+    known = [f"interop/pair/{one}/{other}/{encoding}" for one in names for other in names for encoding in ENCODINGS]
+    found = Counter(case.id for case in report.cases)
+    yield from _named("expected once", "got again", [name for name, count in found.items() if count > 1])
+    yield from _named("expected a record of each pair", "got none of", [name for name in known if name not in found])
+    skipped = [case.id for case in report.cases if case.status in (Status.NOT_RUN, Status.NOT_APPLICABLE)]
+    yield from _named("expected all to be run", "got skipped", skipped)
 
 
 def _header(header: Mapping[str, Any]) -> Iterator[str]:

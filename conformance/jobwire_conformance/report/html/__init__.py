@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...model import Status
-from ..merge import Run, matrix
+from ..merge import Run
+from ..together import matrices
 from .cases import sections
 from .markup import Child, Safe, tag, trusted
-from .matrices import interop, requirements_table
 from .overview import card, comparison
 from .parts import SIGNS, slug
+from .tables import requirements_table, together
 
 _HERE = Path(__file__).parent
 
@@ -21,14 +22,14 @@ _HERE = Path(__file__).parent
 def page(runs: Sequence[Run]) -> str:
     """Return the page."""
     style, script = _asset("page.css"), _asset("page.js")
-    together = interop(matrix(runs))
+    tables = together(matrices(runs))
     body = (
-        tag("header", tag("h1", "Jobwire conformance"), _about(runs), _contents(together is not None)),
+        tag("header", tag("h1", "Jobwire conformance"), _about(runs), _contents(tables is not None)),
         tag(
             "main",
             comparison(runs),
             [card(run) for run in runs],
-            together,
+            tables,
             _filters(),
             tag("section", tag("h2", "Requirements"), requirements_table(runs), id="requirements"),
             tag("section", tag("h2", "Cases"), sections(runs), id="cases"),
@@ -73,8 +74,8 @@ def _about(runs: Sequence[Run]) -> Safe:
     return tag("p", " · ".join(facts), class_="muted")
 
 
-def _contents(together: bool) -> Safe:
-    names = [("interop", "Together")] if together else []
+def _contents(tables: bool) -> Safe:
+    names = [("together", "Together")] if tables else []
     names += [("requirements", "Requirements"), ("cases", "Cases")]
     return tag("nav", [tag("a", title, href=f"#{name}") for name, title in names])
 

@@ -26,7 +26,7 @@ def card(run: Run) -> Safe:
         tag("div", tag("h2", title), tag("span", about.get("language"), class_="muted"), class_="title"),
         tag("p", pill(run), notes(run), class_="verdict"),
         bar(run.report.cases),
-        grid(run),
+        grid(run) if claims(header)[0] else None,
         failures(run),
         facts(run),
         class_="card",
@@ -168,6 +168,7 @@ def _plain(value: object) -> str:
 
 def comparison(runs: Sequence[Run]) -> Child:
     """Show all implementations in one table, if there are several."""
+    runs = [run for run in runs if claims(run.report.header)[0]]
     if len(runs) < 2:
         return None
     profiles = [(role, profile) for role in _all(runs, 0) for profile in _all(runs, 1)]

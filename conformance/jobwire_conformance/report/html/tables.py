@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...model import Status
-from ..merge import Matrix, Pair, Run
-from ..summary import BAD, Standing, held, left_out, standings
+from ..merge import Run
+from ..summary import Standing, left_out, standings
+from ..together import Cell, Matrix
 from .markup import Child, Safe, tag
 from .parts import case_anchor, chip, code, requirement_anchor, slug
 
@@ -64,42 +65,43 @@ def _standing(run: Run, standing: Standing | None) -> Child:
     return first, tag("details", tag("summary", number), tag("ul", links, class_="cases"))
 
 
-def interop(matrix: Matrix | None) -> Child:
-    """Show producers × workers: a cell counts the cases that passed, by encoding; it links to them."""
-    if matrix is None:
+def together(found: Sequence[Matrix]) -> Child:
+    """Show who was run with whom: a cell counts the checks that held, part by part, and links to its cases."""
+    if not found:
         return None
-    head = tag("tr", tag("th", "producer ↓ worker →"), [tag("th", worker, scope="col") for worker in matrix.workers])
+    tables = [(tag("h3", matrix.shape.title), tag("div", _table(matrix), class_="scroll")) for matrix in found]
+    return tag("section", tag("h2", "Together"), tables, id="together")
+
+
+def _table(matrix: Matrix) -> Safe:
+    corner = f"{matrix.shape.row} ↓ {matrix.shape.column} →"
+    head = tag("tr", tag("th", corner), [tag("th", column, scope="col") for column in matrix.columns])
     rows = [
-        tag(
-            "tr",
-            tag("th", producer, scope="row"),
-            [tag("td", _pair(matrix.pairs.get((producer, worker)), matrix)) for worker in matrix.workers],
-        )
-        for producer in matrix.producers
+        tag("tr", tag("th", row, scope="row"), [tag("td", _parts(matrix, row, column)) for column in matrix.columns])
+        for row in matrix.rows
     ]
-    table = tag("table", tag("thead", head), tag("tbody", rows), class_="grid wide")
-    return tag("section", tag("h2", "Together"), tag("div", table, class_="scroll"), id="interop")
+    return tag("table", tag("thead", head), tag("tbody", rows), class_="grid wide")
 
 
-def _pair(pair: Pair | None, matrix: Matrix) -> Child:
-    if pair is None:
+def _parts(matrix: Matrix, row: str, column: str) -> Child:
+    if not matrix.applies(row, column):
+        return tag("span", "–", class_="muted")
+    found = [(part, matrix.cell(row, column, part)) for part in matrix.parts]
+    if not any(cell.cases for _, cell in found):
         return chip(Status.NOT_RUN)
-    return [tag("div", _encoding(pair, encoding), class_="encoding") for encoding in matrix.encodings]
+    return [tag("div", tag("span", part, class_="muted"), " ", _cell(cell), class_="part") for part, cell in found]
 
 
-def _encoding(pair: Pair, encoding: str) -> Child:
-    found = pair.counts.get(encoding)
-    name = tag("span", encoding, " ", class_="muted")
-    if found is None:
-        return name, chip(Status.NOT_RUN)
-    good, applicable = held(found)
-    cases = [(run, case) for run, case in pair.cases if str(case.axes.get("encoding", "")) == encoding]
-    cases.sort(key=lambda one: one[1].status not in BAD)
-    bad = any(found[status] for status in BAD)
-    status = Status.FAIL if bad else Status.PASS if good == applicable and good else Status.NOT_RUN
+def _cell(cell: Cell) -> Child:
+    if not cell.cases:
+        return chip(Status.NOT_RUN)
+    run, case = cell.first
+    text = None if cell.status is Status.NOT_RUN else cell.share
+    first = chip(cell.status, text, href=f"#{case_anchor(run, case.id)}")
+    if len(cell.cases) == 1:
+        return first
     links = [
         tag("li", chip(case.status), " ", tag("a", case.id, href=f"#{case_anchor(run, case.id)}"))
-        for run, case in cases
+        for run, case in cell.cases
     ]
-    first = chip(status, f"{good}/{applicable}", href=f"#{case_anchor(cases[0][0], cases[0][1].id)}")
-    return name, first, tag("details", tag("summary", "cases"), tag("ul", links, class_="cases"))
+    return first, tag("details", tag("summary", "cases"), tag("ul", links, class_="cases"))
