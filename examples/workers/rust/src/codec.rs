@@ -37,7 +37,7 @@ const RETRY: Rules = &[
     ("factor", |value| number(value, 1.0, 1000.0)),
     ("max_delay_ms", |value| integer(value, 0, MAX_INTEGER)),
     ("jitter", |value| number(value, 0.0, 1.0)),
-    ("no_retry_on", |value| value.as_array().is_some_and(|names| names.iter().all(is_text))),
+    ("no_retry_on", is_array),
 ];
 const JOIN_REQUIRED: Rules =
     &[("group", is_id), ("index", |value| integer(value, 0, 999)), ("size", |value| integer(value, 1, 1000)), ("then", is_array)];
@@ -132,10 +132,18 @@ fn check(fields: &Fields, rules: Rules, needed: bool, path: &str) -> Result<(), 
             value => return Err(invalid(&format!("{path}{name}"), value, "FIELD-5")),
         }
         if let ("retry", Some(Value::Object(retry))) = (*name, fields.get("retry")) {
-            check(retry, RETRY, false, &format!("{path}retry."))?;
+            check_retry(retry, &format!("{path}retry."))?;
         }
     }
     Ok(())
+}
+
+fn check_retry(retry: &Fields, path: &str) -> Result<(), Rejected> {
+    check(retry, RETRY, false, path)?;
+    match array_of(retry, "no_retry_on").iter().enumerate().find(|(_, name)| !is_text(name)) {
+        Some((index, name)) => Err(invalid(&format!("{path}no_retry_on.{index}"), Some(name), "FIELD-5")),
+        None => Ok(()),
+    }
 }
 
 fn check_flow(fields: &Fields, seen: &mut HashSet<String>, path: &str, then: &[Value]) -> Result<(), Rejected> {
@@ -182,10 +190,24 @@ fn check_step(step: &Fields, seen: &mut HashSet<String>, path: &str, last: bool)
     check_flow(step, seen, path, &[])
 }
 
-/// Leave out what is null. [FIELD-9] [FIELD-10]
+/// Leave out what is null. [FIELD-9]
 pub fn present(mut fields: Fields) -> Fields {
     fields.retain(|_, value| *value != Value::Null);
     fields
+}
+
+/// Leave out what is null in an envelope and in the tables within it. [FIELD-10]
+pub fn present_throughout(fields: Fields) -> Fields {
+    let within = |(name, value): (String, Value)| match (name.as_str(), value) {
+        ("retry" | "join", Value::Object(table)) => (name, Value::Object(present_throughout(table))),
+        ("then", Value::Array(steps)) => (name, Value::Array(steps.into_iter().map(present_step).collect())),
+        (_, value) => (name, value),
+    };
+    present(fields).into_iter().map(within).collect()
+}
+
+fn present_step(step: Value) -> Value {
+    if let Value::Object(fields) = step { Value::Object(present_throughout(fields)) } else { step }
 }
 
 /// Read an outcome, as section 5 has it.

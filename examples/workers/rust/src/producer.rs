@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use redis::{Connection, Value as Reply};
 
-use crate::codec::{Problem, Rejected, enqueue_arguments, present, read_outcome, text_of, validate, write_error};
+use crate::codec::{Problem, Rejected, enqueue_arguments, present_throughout, read_outcome, text_of, validate, write_error};
 use crate::scripts::{Fatal, Scripts, bytes, text};
 use crate::value::{Encoding, Fields, Unwritable, object};
 
@@ -146,7 +146,7 @@ fn pause(pushes: &mut Option<Connection>, end: Instant) {
 /// A job as an envelope: checked, what is null left out, jobwire and queue filled in.
 pub fn envelope(job: Fields) -> Result<Fields, Rejected> {
     let mut envelope = object([("jobwire", "1.0".into()), ("queue", "default".into())]);
-    envelope.extend(present(job));
+    envelope.extend(present_throughout(job));
     validate(&envelope)?;
     Ok(envelope)
 }

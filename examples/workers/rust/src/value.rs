@@ -200,7 +200,8 @@ impl<'de> Visitor<'de> for Values {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Float(value))
+        let integral = value.fract() == 0.0 && value.abs() <= MAX_INTEGER as f64;
+        Ok(if integral { Value::Integer(value as i64) } else { Value::Float(value) })
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {

@@ -1,5 +1,6 @@
 //! The adapter of the conformance suite: requests on standard input, answers on standard output.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -9,18 +10,39 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use jobwire_worker::codec::{Policy, Rejected, array_of, decode, integer_of, text_of, with_defaults};
 use jobwire_worker::producer::{Producer, Reference, Refusal, Waited, envelope};
 use jobwire_worker::settings::Settings;
-use jobwire_worker::value::{Encoding, Fields, Value, object, write};
+use jobwire_worker::value::{Encoding, Fields, Value, object, read, write};
+use serde_json::value::RawValue;
 
 type Answer = Result<Fields, Refusal>;
+
+/// A request; its job is read as a document is, for it can be one that cannot be read.
+struct Request {
+    fields: Fields,
+    job: String,
+}
+
+impl Request {
+    fn parse(line: &str) -> serde_json::Result<Request> {
+        let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(line)?;
+        let job = members.remove("job").map_or_else(String::new, |job| job.get().into());
+        let read = |(name, member): (String, Box<RawValue>)| Ok((name, serde_json::from_str(member.get())?));
+        Ok(Request { fields: members.into_iter().map(read).collect::<serde_json::Result<_>>()?, job })
+    }
+
+    fn job(&self) -> Result<Fields, Refusal> {
+        let malformed = |message| Refusal::Rejected(Rejected { code: "malformed", message, field: None });
+        read(self.job.as_bytes()).map(|(job, _)| job).map_err(malformed)
+    }
+}
 
 fn main() -> io::Result<()> {
     let mut pending: Vec<JoinHandle<()>> = Vec::new();
     let producer = Arc::new(OnceLock::new());
     for line in io::stdin().lock().lines() {
-        let request: Fields = serde_json::from_str(&line?)?;
+        let request = Request::parse(&line?)?;
         let producer = producer.clone();
         // What waits for a server has a thread of its own.
-        if matches!(text_of(&request, "op").as_str(), "enqueue" | "wait" | "cancel") {
+        if matches!(text_of(&request.fields, "op").as_str(), "enqueue" | "wait" | "cancel") {
             pending.push(thread::spawn(move || reply(&request, &producer)));
         } else {
             reply(&request, &producer);
@@ -30,9 +52,9 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-fn reply(request: &Fields, producer: &OnceLock<Producer>) {
+fn reply(request: &Request, producer: &OnceLock<Producer>) {
     let mut answer = answer(request, producer).unwrap_or_else(refused);
-    answer.insert("ref".into(), request.get("ref").cloned().unwrap_or(Value::Null));
+    answer.insert("ref".into(), request.fields.get("ref").cloned().unwrap_or(Value::Null));
     let text = serde_json::to_string(&answer).expect("an answer is JSON");
     let mut out = io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush()).expect("standard output is open");
@@ -49,7 +71,8 @@ fn refused(refusal: Refusal) -> Fields {
     }
 }
 
-fn answer(request: &Fields, producer: &OnceLock<Producer>) -> Answer {
+fn answer(whole: &Request, producer: &OnceLock<Producer>) -> Answer {
+    let request = &whole.fields;
     match text_of(request, "op").as_str() {
         "hello" => Ok(hello()),
         "decode" => {
@@ -58,7 +81,7 @@ fn answer(request: &Fields, producer: &OnceLock<Producer>) -> Answer {
             Ok(object([("job", Value::Object(with_defaults(job)))]))
         }
         "encode" => {
-            let job = envelope(job(request)).map_err(Refusal::Rejected)?;
+            let job = envelope(whole.job()?).map_err(Refusal::Rejected)?;
             let bytes = write(&job, format(request)).map_err(Refusal::Unwritable)?;
             Ok(object([("bytes", BASE64.encode(bytes).into())]))
         }
@@ -66,7 +89,7 @@ fn answer(request: &Fields, producer: &OnceLock<Producer>) -> Answer {
             let (low, high) = Policy::of(request).delay_range(integer_of(request, "attempt", 1));
             Ok(object([("ms", Value::Array(vec![low.into(), high.into()]))]))
         }
-        "enqueue" => Ok(status(connected(producer)?.enqueue(job(request), format(request))?)),
+        "enqueue" => Ok(status(connected(producer)?.enqueue(whole.job()?, format(request))?)),
         "cancel" => Ok(status(connected(producer)?.cancel(&reference(request))?)),
         "wait" => wait(request, connected(producer)?),
         _ => Ok(object([("unsupported", Value::Bool(true))])),
@@ -82,10 +105,6 @@ fn hello() -> Fields {
         ("roles", texts(&["codec", "producer", "worker"])),
         ("profiles", texts(&["core", "cancel", "progress", "workflow"])),
     ])
-}
-
-fn job(request: &Fields) -> Fields {
-    request.get("job").and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
 fn format(request: &Fields) -> Encoding {
