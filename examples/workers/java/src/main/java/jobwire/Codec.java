@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
@@ -94,7 +95,7 @@ public final class Codec {
       Map.of(
           "max_attempts", integer(1, 1000), "delay_ms", ANY_INSTANT, "factor", number(1, 1000),
           "max_delay_ms", ANY_INSTANT, "jitter", number(0, 1),
-          "no_retry_on", value -> value instanceof List<?> names && names.stream().allMatch(IS_TEXT));
+          "no_retry_on", IS_ARRAY);
   private static final Map<String, Predicate<Object>> JOIN_REQUIRED =
       Map.of("group", IS_ID, "index", integer(0, 999), "size", integer(1, 1000), "then", IS_ARRAY);
   private static final Map<String, Predicate<Object>> JOIN = Map.of("ttl_ms", integer(1, Values.MAX_INTEGER));
@@ -163,7 +164,17 @@ public final class Codec {
       }
     }
     if (rules.containsKey("retry") && fields.get("retry") != null) {
-      check(mapOf(fields, "retry"), RETRY, false, path + "retry.");
+      checkRetry(mapOf(fields, "retry"), path + "retry.");
+    }
+  }
+
+  private static void checkRetry(Map<String, Object> retry, String path) throws Rejected {
+    check(retry, RETRY, false, path);
+    List<Object> names = listOf(retry, "no_retry_on");
+    for (int index = 0; index < names.size(); index++) {
+      if (!IS_TEXT.test(names.get(index))) {
+        throw invalid(path + "no_retry_on." + index, names.get(index), "FIELD-5");
+      }
     }
   }
 
@@ -216,11 +227,29 @@ public final class Codec {
     checkFlow(step, seen, path, List.of());
   }
 
-  /** Leave out what is null. [FIELD-9] [FIELD-10] */
+  /** Leave out what is null. [FIELD-9] */
   static Map<String, Object> present(Map<String, Object> fields) {
     Map<String, Object> left = new LinkedHashMap<>(fields);
-    left.values().removeIf(value -> value == null);
+    left.values().removeIf(Objects::isNull);
     return left;
+  }
+
+  /** Leave out what is null in an envelope and in the tables within it. [FIELD-10] */
+  static Map<String, Object> presentThroughout(Map<String, Object> fields) {
+    Map<String, Object> left = present(fields);
+    left.replaceAll(
+        (name, value) ->
+            switch (name) {
+              case "retry", "join" -> tidy(value);
+              case "then" -> value instanceof List<?> steps ? steps.stream().map(Codec::tidy).toList() : value;
+              default -> value;
+            });
+    return left;
+  }
+
+  @SuppressWarnings("unchecked")
+  private static Object tidy(Object value) {
+    return value instanceof Map<?, ?> ? presentThroughout((Map<String, Object>) value) : value;
   }
 
   /** Read an outcome, as section 5 has it. */

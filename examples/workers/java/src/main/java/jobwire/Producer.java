@@ -1,7 +1,5 @@
 package jobwire;
 
-import static jobwire.Codec.present;
-
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -59,7 +57,7 @@ public final class Producer implements AutoCloseable {
   /** A job as an envelope: checked, what is null left out, jobwire and queue filled in. */
   public static Map<String, Object> envelope(Map<String, Object> job) throws Rejected {
     Map<String, Object> envelope = new LinkedHashMap<>(Map.of("jobwire", "1.0", "queue", "default"));
-    envelope.putAll(present(job));
+    envelope.putAll(Codec.presentThroughout(job));
     Codec.validate(envelope);
     return envelope;
   }

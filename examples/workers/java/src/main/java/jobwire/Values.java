@@ -55,7 +55,7 @@ public final class Values {
   static final int MAX_BYTES = 1048576;
   static final long MAX_INTEGER = 9007199254740991L;
   private static final int MAX_DEPTH = 32;
-  private static final int READ_DEPTH = 1000;
+  private static final int READ_DEPTH = 500;
 
   private static final JsonFactory JSON =
       JsonFactory.builder()
