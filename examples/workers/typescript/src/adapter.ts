@@ -1,6 +1,6 @@
 /** The adapter of the conformance suite: requests on standard input, answers on standard output. */
 import { createInterface } from "node:readline";
-import { decode, delayRange, policy, Rejected, TooLarge, Unwritable, validate, withDefaults, write } from "./codec.js";
+import { decode, delayRange, envelope, policy, Rejected, TooLarge, Unwritable, withDefaults, write } from "./codec.js";
 import type { Encoding, Fields } from "./codec.js";
 import { Producer } from "./producer.js";
 import type { Reference } from "./producer.js";
@@ -16,10 +16,7 @@ const operations: Record<string, (request: Request) => unknown> = {
     roles: ["codec", "producer", "worker"], profiles: ["core", "cancel", "progress", "workflow"],
   }),
   decode: ({ bytes }) => ({ job: withDefaults(decode(Buffer.from(bytes as string, "base64")).job) }),
-  encode: ({ job, format }) => {
-    const envelope = validate({ jobwire: "1.0", queue: "default", ...(job as Fields) });
-    return { bytes: write(envelope, format as Encoding).toString("base64") };
-  },
+  encode: ({ job, format }) => ({ bytes: write(envelope(job as Fields), format as Encoding).toString("base64") }),
   delay: ({ retry, attempt }) => ({ ms: delayRange(policy({ retry: retry ?? null }), attempt as number) }),
   enqueue: async ({ job, format }) => ({ status: await producer().enqueue(job as Fields, (format ?? "json") as Encoding) }),
   wait: ({ jobs, timeout_ms }) => producer().wait(jobs as unknown as Reference[], timeout_ms as number),

@@ -8,6 +8,7 @@ export type Code = "malformed" | "unsupported_version" | "invalid";
 
 export const MAX_BYTES = 1048576;
 const MAX_DEPTH = 32;
+const READ_DEPTH = 500;
 
 /** An envelope that cannot be taken; `field` names the bad field of an invalid one. */
 export class Rejected extends Error {
@@ -28,9 +29,9 @@ export class TooLarge extends Error {}
 export function read(bytes: Uint8Array): { value: Fields; encoding: Encoding } {
   const first = bytes[0] ?? 0;
   try {
-    if (first === 0x7b) return { value: JSON.parse(utf8.decode(bytes)) as Fields, encoding: "json" };
+    if (first === 0x7b) return { value: plain(JSON.parse(utf8.decode(bytes)), READ_DEPTH) as Fields, encoding: "json" };
     if ((first >= 0x80 && first <= 0x8f) || first === 0xde || first === 0xdf) {
-      return { value: plain(unpack(bytes, limits(bytes))) as Fields, encoding: "msgpack" };
+      return { value: plain(unpack(bytes, limits(bytes)), READ_DEPTH) as Fields, encoding: "msgpack" };
     }
   } catch (error) {
     throw new Rejected("malformed", `expected a document: ${(error as Error).message}`);
@@ -52,10 +53,12 @@ function mapKeyConverter(key: unknown): string {
   return key;
 }
 
-function plain(value: unknown): Value {
+// JSON.parse takes any depth; what goes through a value by recursion does not.
+function plain(value: unknown, room: number): Value {
   if (value === null || typeof value !== "object") return value as Value;
   if (!isPlain(value)) throw new Error("bin, ext and timestamp are no values [VAL-8]");
-  for (const member of Object.values(value)) plain(member);
+  if (room === 0) throw new Error(`deeper than ${READ_DEPTH}`);
+  for (const member of Object.values(value)) plain(member, room - 1);
   return value as Value;
 }
 
@@ -110,7 +113,7 @@ const queue: Rule = (value) => id(value) && !(value as string).includes(":");
 const array: Rule = (value) => Array.isArray(value);
 const object: Rule = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 const boolean: Rule = (value) => typeof value === "boolean";
-const strings: Rule = (value) => Array.isArray(value) && value.every((member) => typeof member === "string");
+const words: Rule = (value) => typeof value === "string";
 const between = (low: number, high: number): Rule => (value) => typeof value === "number" && value >= low && value <= high;
 const integer = (low: number, high = Number.MAX_SAFE_INTEGER): Rule => (value) => Number.isInteger(value) && between(low, high)(value);
 
@@ -124,7 +127,7 @@ const STEP: Record<string, Rule> = { ...COMMON, pass_result: boolean };
 const NOT_IN_STEP = ["jobwire", "then", "root_id", "parent_id"];
 const RETRY: Record<string, Rule> = {
   max_attempts: integer(1, 1000), delay_ms: integer(0), factor: between(1, 1000),
-  max_delay_ms: integer(0), jitter: between(0, 1), no_retry_on: strings,
+  max_delay_ms: integer(0), jitter: between(0, 1), no_retry_on: array,
 };
 const JOIN_REQUIRED: Record<string, Rule> = { group: id, index: integer(0, 999), size: integer(1, 1000), then: array };
 const JOIN: Record<string, Rule> = { ttl_ms: integer(1) };
@@ -164,7 +167,14 @@ function checkFields(value: Fields, required: Record<string, Rule>, optional: Re
     if (member !== null && !good(member)) throw invalid(path + name, member, "FIELD-5");
   }
   const retry = own(value, "retry");
-  if (retry !== null && "retry" in optional) checkFields(retry as Fields, {}, RETRY, `${path}retry.`);
+  if (retry !== null && "retry" in optional) checkRetry(retry as Fields, `${path}retry.`);
+}
+
+function checkRetry(retry: Fields, path: string): void {
+  checkFields(retry, {}, RETRY, path);
+  const names = (own(retry, "no_retry_on") ?? []) as Value[];
+  const bad = names.findIndex((name) => !words(name));
+  if (bad >= 0) throw invalid(`${path}no_retry_on.${bad}`, names[bad], "FIELD-5");
 }
 
 // A document can have a member called __proto__ or constructor.
@@ -201,9 +211,24 @@ function checkSteps(steps: Value[], seen: Set<string>, path: string): void {
   });
 }
 
-/** Leave out the members that are null. [FIELD-9] [FIELD-10] */
+/** Leave out the members that are null. [FIELD-9] */
 export function present(value: Fields): Fields {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null));
+}
+
+/** Leave out the members that are null in an envelope and in the tables within it. [FIELD-10] */
+export function presentThroughout(value: Fields): Fields {
+  const within = (name: string, member: Value): Value => {
+    if ((name === "retry" || name === "join") && object(member)) return presentThroughout(member as Fields);
+    if (name !== "then" || !Array.isArray(member)) return member;
+    return member.map((step) => (object(step) ? presentThroughout(step as Fields) : step));
+  };
+  return Object.fromEntries(Object.entries(present(value)).map(([name, member]) => [name, within(name, member)]));
+}
+
+/** Return an envelope of a job as an application gives it: what it leaves out filled in, all checked. Throws Rejected. */
+export function envelope(job: Fields): Fields {
+  return validate({ jobwire: "1.0", queue: "default", ...presentThroughout(job) });
 }
 
 /** Return id, envelope, run_at, max_attempts and priority, as enqueue and pass take them. [PROD-1] */
@@ -244,7 +269,6 @@ export function text(value: string, bytes: number): string {
 
 const OUTCOME: Record<string, Rule> = { id, state: (value) => STATES.has(value as string), attempt: integer(0), finished_at: integer(0) };
 const STATES = new Set(["succeeded", "failed", "cancelled", "expired", "retrying"]);
-const words: Rule = (value) => typeof value === "string";
 const ERROR: Record<string, Rule> = { code: words, message: words };
 
 /** Return the outcome in these bytes, as section 5 has it. Throws Rejected. [OUT-2] [OUT-3] */

@@ -1,6 +1,6 @@
 /** A Jobwire producer: enqueue, wait, cancel. */
 import type { Redis } from "ioredis";
-import { enqueueArguments, present, readOutcome, validate, write } from "./codec.js";
+import { enqueueArguments, envelope, readOutcome, write } from "./codec.js";
 import type { Encoding, Fields, Value } from "./codec.js";
 import { connect, Scripts } from "./scripts.js";
 
@@ -24,9 +24,9 @@ export class Producer {
    * Members that are left out have their defaults. Throws Rejected, Unwritable, TooLarge. [PROD-1..5]
    */
   async enqueue(job: Fields, format: Encoding = "json"): Promise<string> {
-    const envelope = validate({ jobwire: "1.0", queue: "default", ...present(job) });
-    const { id, queue } = envelope as { id: string; queue: string };
-    const answer = await this.run("enqueue", this.scripts.keys(queue, [id]), enqueueArguments(envelope, format));
+    const whole = envelope(job);
+    const { id, queue } = whole as { id: string; queue: string };
+    const answer = await this.run("enqueue", this.scripts.keys(queue, [id]), enqueueArguments(whole, format));
     const status = String(answer.reply[1]);
     if (status !== "refused") this.confirmed.add(`${queue}:${id}`);
     // Sent twice: it was perhaps the first that counted. [PROD-4]
