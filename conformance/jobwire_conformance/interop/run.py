@@ -243,7 +243,7 @@ def _chain(parties: Sequence[Party], mark: str) -> Item:
 def _group(parties: Sequence[Party], mark: str) -> Item:
     """Return a group with a member on the worker of each, and a callback on the first."""
     callback = {"id": f"total-{mark}", "type": "conformance.echo", "queue": _inbox(parties[0]) if parties else "none"}
-    members = [
+    members: list[dict[str, Any]] = [
         {
             "id": f"member-{number}-{mark}", "type": "conformance.add", "queue": _inbox(party), "args": [number, 1],
             "join": {"group": f"g-{mark}", "index": number, "size": len(parties), "then": [callback]},

@@ -143,7 +143,8 @@ def test_details_are_dropped_and_never_the_error(
 def test_context(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def context() -> list[Any]:
         job = current_job()
-        return [job.id, job.queue, job.type, job.attempt, job.max_attempts, job.run, job.headers, job.cancelled, job.told]
+        seen = [job.id, job.queue, job.type, job.attempt, job.max_attempts, job.run, job.headers]
+        return [*seen, job.cancelled, job.told]
 
     monkeypatch.setattr(bench.app, "jobs", dict(bench.app.jobs))
     bench.app.job("context")(context)
