@@ -1,6 +1,7 @@
 """The wheel works on its own: installed into an empty venv, away from the checkout, it serves and runs a job."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,7 +74,7 @@ def test_the_wheel_holds_the_text_that_the_suite_quotes(wheel: Path) -> None:
 def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     names = set(packed(wheel))
     assert {"jobwire/__init__.py", "jobwire/py.typed", "jobwire/cli/__init__.py"} <= names
-    assert {"jobwire_conformance/cli.py", "jobwire_conformance/specimen/worker.py"} <= names
+    assert {"jobwire_conformance/cli/main.py", "jobwire_conformance/specimen/worker.py"} <= names
     assert {name.split("/")[0] for name in names} == {*PACKAGES, "jobwire-1.0.0.dist-info"}
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     assert [name for name in names if name.endswith((".pyc", ".so"))] == []
@@ -100,7 +101,7 @@ class Installed:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV", "JOBWIRE"))}
         self.environment = kept | {"PYTHONUNBUFFERED": "1"}
 
-    def run(self, *command: str | Path, **more: str) -> str:
+    def run(self, *command: str | Path, status: int = 0, **more: str) -> str:
         """Run a program of the venv and return what it prints; it may not warn."""
         ran = subprocess.run(
             [self.bin / command[0], *command[1:]],
@@ -110,7 +111,7 @@ class Installed:
             text=True,
             timeout=180,
         )
-        assert (ran.returncode, ran.stderr) == (0, "")
+        assert (ran.returncode, ran.stderr) == (status, ""), ran.stdout
         return ran.stdout
 
     @contextmanager
@@ -164,6 +165,20 @@ def test_a_job_from_end_to_end(installed: Installed) -> None:
 def test_a_schema_is_found(installed: Installed) -> None:
     examples = ROOT / "schemas" / "examples" / "job"
     assert "ok" in installed.run("jobwire", "validate", examples / "valid" / "minimal.json")
+
+
+def test_the_suite_judges_an_implementation_elsewhere(installed: Installed) -> None:
+    specimen = ROOT / "conformance" / "jobwire_conformance" / "specimen"
+    shutil.copytree(specimen, installed.directory / "specimen", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    cases = ("--case", "codec/version/*", "--case", "worker/retry/*", "--case", "producer/cancel/*")
+    said = installed.run("jobwire-conformance", "run", "specimen", *cases, status=3)
+    assert "specimen 1.0.0: no verdict (" in said
+    assert "fail" not in said
+
+
+def test_the_suite_knows_its_cases_and_its_mutants(installed: Installed) -> None:
+    assert "worker/retry/" in installed.run("jobwire-conformance", "list", "--requirement", "RETRY-4")
+    assert "mistakes that break it" in installed.run("jobwire-conformance", "explain", "RETRY-4")
 
 
 def test_the_readme_names_the_default_server() -> None:
