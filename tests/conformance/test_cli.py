@@ -108,6 +108,17 @@ def test_a_part_that_holds_is_no_verdict(command: Command) -> None:
     assert "conforms" not in out
 
 
+def test_a_whole_run_that_holds_conforms_and_is_sound(command: Command, tmp_path: Path) -> None:
+    adapter = f'"{{python}}", "{SPECIMEN}/adapter.py"'
+    text = f'profiles = ["core", "cancel", "progress", "workflow"]\n[codec]\ncommand = [{adapter}]\n'
+    path = manifest(tmp_path, text, "specimen", "1.0.0")
+    code, out, _ = command("run", path, "--report", tmp_path / "run.ndjson")
+    assert (0, "conforms") == (code, out.split("specimen 1.0.0: ")[1][:8])
+    code, out, err = command("verify", tmp_path / "run.ndjson")
+    assert (0, "") == (code, err)
+    assert "sound: specimen 1.0.0 conforms" in out
+
+
 def test_smoke_says_whether_the_programs_are_right(command: Command) -> None:
     code, out, err = command("smoke", SPECIMEN)
     assert (0, "") == (code, err)
@@ -124,9 +135,9 @@ def test_cases_share_a_server_that_is_there(command: Command, redis: Server) -> 
         assert 0 == client.dbsize()
 
 
-def manifest(folder: Path, text: str) -> Path:
+def manifest(folder: Path, text: str, name: str = "x", version: str = "1") -> Path:
     path = folder / "jobwire.toml"
-    path.write_text(f'manifest = 1\nname = "x"\nversion = "1"\nlanguage = "x"\nspec = "1.0"\n{text}')
+    path.write_text(f'manifest = 1\nname = "{name}"\nversion = "{version}"\nlanguage = "x"\nspec = "1.0"\n{text}')
     return path
 
 

@@ -90,6 +90,23 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("id", 7), ("ms", "long"), ("axes", []), ("events", ["x"]), ("transcript", 1), ("requirements", [1]),
+        ("checks", [{"requirement": "ENC-1"}]), ("checks", [7]), ("reason", None),
+    ],
+)  # fmt: skip
+def test_a_member_of_another_type_is_refused(name: str, value: Any, tmp_path: Path) -> None:
+    path = tmp_path / "run.ndjson"
+    written(path, header(), [], end=False)
+    record = {"kind": "case", **passed("a", "ENC-1").record(), name: value}
+    path.write_bytes(path.read_bytes() + json.dumps(record).encode())
+    report = read(path)
+    assert () == report.cases
+    assert report.problems[0].startswith("line 2: expected a case with all its fields")
+
+
+@pytest.mark.parametrize(
     ("expected", "line"),
     [
         ("line 3: expected a record as JSON", b'{"kind":"ca'),

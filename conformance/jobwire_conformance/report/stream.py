@@ -152,7 +152,24 @@ def entry(record: Mapping[str, Any]) -> Entry:
     values["checks"] = tuple(_check(check) for check in record.get("checks", ()))
     for name in ("requirements", "events", "transcript", "steps"):
         values[name] = tuple(record.get(name, ()))
+    _check_types(values)
     return Entry(**values)
+
+
+_TEXTS = ("id", "says", "role", "profile", "reason", "stderr")
+_LISTS: Mapping[str, type] = {"requirements": str, "steps": str, "events": dict, "transcript": dict}
+
+
+def _check_types(values: Mapping[str, Any]) -> None:
+    """Refuse values of other types, which pages could not show."""
+    for name in _TEXTS:
+        if not isinstance(values.get(name, ""), str):
+            raise TypeError(f"{name}: expected text, got {values[name]!r}")
+    if not isinstance(values.get("ms", 0), int | float) or not isinstance(values.get("axes", {}), dict):
+        raise TypeError("expected ms as a number and axes as an object")
+    for name, kind in _LISTS.items():
+        if not all(isinstance(item, kind) for item in values[name]):
+            raise TypeError(f"{name}: expected a list of {kind.__name__}")
 
 
 def _check(record: Mapping[str, Any]) -> Check:

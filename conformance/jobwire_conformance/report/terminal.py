@@ -79,6 +79,8 @@ class Progress:
         self._clear()
         total = f"/{self._planned}" if self._planned else ""
         done = [case for case in self.cases if case.status is not Status.NOT_APPLICABLE and not left_out(case)]
+        if not done:
+            return
         seconds = f"{self._drawn - self._began:.0f} s"
         click.echo(f"{len(done)}{total}  {tally(done)}  {seconds}", nl=False, file=self._out)
 
