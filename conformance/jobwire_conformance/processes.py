@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import os
 import signal
@@ -11,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
+from .guard import Guard
+
 _TAIL_BYTES: Final = 16_384
 _LAST_WORDS_S: Final = 0.2
-_alive: set[int] = set()
+_guard = Guard()
 
 
 class CommandMissing(Exception):
@@ -96,7 +97,7 @@ class Program(asyncio.SubprocessProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the group, so that it is ended whatever happens."""
         self._transport = cast(asyncio.SubprocessTransport, transport)
-        _alive.add(self._transport.get_pid())
+        _guard.add(self._transport.get_pid())
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Pass on whole lines; keep the end of standard error."""
@@ -119,7 +120,7 @@ class Program(asyncio.SubprocessProtocol):
         assert self._transport is not None
         pid, status = self._transport.get_pid(), self._transport.get_returncode()
         _signal_group(pid, signal.SIGKILL)
-        _alive.discard(pid)
+        _guard.remove(pid)
         self.status = -1 if status is None else status
         self._ended.set()
         if self._on_exit is not None:
@@ -129,9 +130,3 @@ class Program(asyncio.SubprocessProtocol):
 def _signal_group(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-
-
-@atexit.register
-def _end_all() -> None:
-    for pid in _alive:
-        _signal_group(pid, signal.SIGKILL)

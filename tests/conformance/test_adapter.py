@@ -122,6 +122,29 @@ async def test_what_is_left_of_a_group_ends_with_its_leader(tmp_path: Path) -> N
     await asyncio.to_thread(until, _gone(children[0]))
 
 
+SUITE = """
+import asyncio, sys
+from pathlib import Path
+from jobwire_conformance.processes import Program
+
+async def main():
+    program = Program(lambda line: print(line.decode(), flush=True))
+    await program.start(["sh", "-c", "sleep 1000 & echo $!; wait"], Path("."), {})
+    await program.exited(None)
+
+asyncio.run(main())
+"""
+
+
+async def test_what_runs_ends_with_a_suite_that_is_killed() -> None:
+    suite = await asyncio.create_subprocess_exec(sys.executable, "-c", SUITE, stdout=asyncio.subprocess.PIPE)
+    assert suite.stdout is not None
+    child = int(await asyncio.wait_for(suite.stdout.readline(), 20))
+    suite.kill()
+    await asyncio.to_thread(until, _gone(child))
+    await suite.wait()
+
+
 async def test_the_end_of_standard_error_is_bounded(tmp_path: Path) -> None:
     program = Program(lambda line: None)
     await program.start([sys.executable, "-c", "import sys; sys.stderr.write('x' * 100000 + 'end')"], tmp_path, {})
