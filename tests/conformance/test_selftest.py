@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from jobwire_conformance.selftest.lab import FAILED, laboratory
 from jobwire_conformance.selftest.matrix import Entry, Verdict, load_matrix, looks_like
 from jobwire_conformance.selftest.misspelling import is_refused, misspellings, raw_cases
 from jobwire_conformance.selftest.mutants import NULLS, SPECIMEN, Mutant, MutantError, load_mutants
+from jobwire_conformance.selftest.run import self_test
 from jobwire_conformance.selftest.suite_mutation import Standing, standing
 from jobwire_conformance.selftest.trying import Failing, Trial, try_mutant
 
@@ -68,6 +70,16 @@ def tried(mutant: Mutant) -> Verdict:
 )
 def test_a_verdict_on_a_mutant(verdict: Verdict, change: dict[str, Any]) -> None:
     assert verdict == tried(dataclasses.replace(MISTAKE, **change))
+
+
+def test_a_self_test_says_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "found.json"
+    assert 0 == self_test(only="C05", report=report)
+    assert capsys.readouterr().out.splitlines()[-1] == "1 of 1 mutants caught"
+    found = json.loads(report.read_text())
+    assert (0, [], [], ["C05"]) == (found["exit_code"], found["broken"], found["faults"], list(found["mutants"]))
+    with pytest.raises(MutantError, match="wanted the name of a mutant, got X"):
+        self_test(only="X")
 
 
 def test_the_matrix_is_of_these_mutants_and_each_is_caught() -> None:
