@@ -61,6 +61,19 @@ def _options(url: str) -> tuple[str, dict[str, Any], bool]:
     return plain + separator + rest, options, plain != scheme
 
 
+def _brief() -> dict[str, Any]:
+    """Return options that spare each new connection three round trips, where the client has them.
+
+    In these it introduces itself, and asks to be told of maintenance, of which a lost connection tells us, too.
+    """
+    try:
+        import redis.driver_info  # noqa: F401
+        from redis.maint_notifications import MaintNotificationsConfig
+    except ImportError:
+        return {}
+    return {"driver_info": None, "maint_notifications_config": MaintNotificationsConfig(enabled=False)}
+
+
 def connect(url: str) -> redis.Redis:
     """Return a synchronous client; `redis+cluster://` and `rediss+cluster://` give a Cluster client."""
     import redis
@@ -70,7 +83,7 @@ def connect(url: str) -> redis.Redis:
     try:
         if cluster:
             return cast("redis.Redis", redis.cluster.RedisCluster.from_url(plain, **options))
-        single: redis.Redis = redis.Redis.from_url(plain, **options)
+        single: redis.Redis = redis.Redis.from_url(plain, **options, **_brief())
         return single
     except ValueError as error:
         raise _bad_url(url, error) from None

@@ -48,6 +48,14 @@ def test_a_bad_url_is_refused(face: str, url: str) -> None:
         app.enqueue("t")
 
 
+def test_a_new_connection_is_ready_after_one_round_trip(server: Server, client: redis.Redis) -> None:
+    client.config_resetstat()
+    with store.connect(server.url) as connected:
+        connected.ping()
+    commands = {name.removeprefix("cmdstat_") for name in client.info("commandstats")}
+    assert {"hello", "ping"} == commands - {"info", "config|resetstat"}
+
+
 @pytest.mark.parametrize("face", FACES)
 def test_no_message_holds_a_password(face: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "PATIENCE_S", 0.0)
