@@ -59,4 +59,3 @@ def test_after_each_step_the_worker_passes_the_cases_named_there(number: int, tm
     result = judge(manifest, *(part for case in cases for part in ("--case", case)))
     # A part of the cases is no verdict: 3.
     assert (3, len(cases)) == (result.returncode, int(re.findall(r"\((\d+) pass", result.stdout)[0])), result.stdout
-
