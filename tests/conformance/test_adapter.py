@@ -142,7 +142,8 @@ async def test_what_runs_ends_with_a_suite_that_is_killed() -> None:
     child = int(await asyncio.wait_for(suite.stdout.readline(), 20))
     suite.kill()
     await asyncio.to_thread(until, _gone(child))
-    await suite.wait()
+    # Its output ends with the last of those who hold it.
+    await suite.communicate()
 
 
 async def test_the_end_of_standard_error_is_bounded(tmp_path: Path) -> None:
