@@ -15,7 +15,9 @@ FILES = [
     path
     for place in ("*.md", *(f"{folder}/**/*" for folder in FOLDERS))
     for path in ROOT.glob(place)
-    if path.suffix in SUFFIXES and path.name != "SPEC.md" and "examples" not in path.relative_to(ROOT).parts[1:2]
+    if path.suffix in SUFFIXES
+    and path.name != "SPEC.md"
+    and "examples" not in path.relative_to(ROOT).parts[1:2]
     # What a build of the workers in other languages leaves behind.
     and not {"node_modules", "target", "dist"} & set(path.relative_to(ROOT).parts)
 ]
