@@ -1,7 +1,9 @@
 //! A claimed job.
 
-use std::sync::atomic::AtomicBool;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::codec::{Problem, array_of, decode, integer_of, text_of};
 use crate::handlers::Run;
@@ -19,7 +21,8 @@ pub struct Job {
     pub run: Run,
     pub cancelled: AtomicBool,
     pub over: AtomicBool,
-    pub ended: AtomicBool,
+    ended: AtomicBool,
+    pub handing_over: AtomicBool,
 }
 
 impl Job {
@@ -36,13 +39,47 @@ impl Job {
             Err((rejected, encoding)) => (Fields::new(), Some(rejected.into()), encoding),
         };
         let run = Run::new(&id, &text_of(&envelope, "type"), number(&part[2]), run, encoding);
-        let (cancelled, over, ended) = Default::default();
-        Job { queue: queue.into(), token, taken, document: bytes(&part[3]).to_vec(), envelope, rejected, run, cancelled, over, ended }
+        let (cancelled, over, ended, handing_over) = Default::default();
+        Job {
+            queue: queue.into(),
+            token,
+            taken,
+            document: bytes(&part[3]).to_vec(),
+            envelope,
+            rejected,
+            run,
+            cancelled,
+            over,
+            ended,
+            handing_over,
+        }
     }
 
     /// All jobs of a claim have its nonce, and often one token.
     pub fn key(&self) -> String {
         format!("{} {}", self.token, self.run.id)
+    }
+
+    /// End the handler's part: whether by its return or its time-out, only the first counts. [RETRY-9]
+    pub fn end(&self) -> bool {
+        !self.ended.swap(true, SeqCst)
+    }
+
+    pub fn ends_within(&self, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        while !self.ended.load(SeqCst) && Instant::now() < end {
+            sleep(end.saturating_duration_since(Instant::now()).min(Duration::from_millis(20)));
+        }
+        self.ended.load(SeqCst)
+    }
+
+    /// How deep a result may be that goes into what comes next. [FLOW-4]
+    pub fn depth(&self) -> usize {
+        match (self.envelope.contains_key("join"), self.goes_on()) {
+            (true, _) => 28,
+            (false, true) => 30,
+            (false, false) => 31,
+        }
     }
 
     pub fn goes_on(&self) -> bool {
@@ -66,5 +103,19 @@ impl Job {
             ("worker", worker.into()),
             ("finished_at", now.into()),
         ])
+    }
+}
+
+/// The server's time: that of the last claim, and what has passed since.
+#[derive(Default)]
+pub struct Clock(Mutex<Option<(i64, Instant)>>);
+
+impl Clock {
+    pub fn set(&self, server_ms: i64) {
+        *self.0.lock().unwrap() = Some((server_ms, Instant::now()));
+    }
+
+    pub fn now(&self) -> i64 {
+        self.0.lock().unwrap().map_or(0, |(server_ms, then)| server_ms + then.elapsed().as_millis() as i64)
     }
 }

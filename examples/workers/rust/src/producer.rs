@@ -1,6 +1,6 @@
 //! A Jobwire producer: enqueue, wait, cancel.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Mutex, Once};
 use std::thread::sleep;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use redis::{Connection, Value as Reply};
 
-use crate::codec::{Problem, Rejected, enqueue_arguments, present_throughout, read_outcome, text_of, validate, write_error};
+use crate::codec::{Problem, Rejected, enqueue_arguments, integer_of, present_throughout, read_outcome, text_of, validate, write_error};
 use crate::scripts::{Fatal, Scripts, bytes, text};
 use crate::value::{Encoding, Fields, Unwritable, object};
 
@@ -43,7 +43,8 @@ impl From<Fatal> for Refusal {
 pub struct Producer {
     scripts: Scripts,
     loading: Once,
-    confirmed: Mutex<HashSet<Reference>>,
+    /// Whether an outcome is kept of what was enqueued here.
+    confirmed: Mutex<HashMap<Reference, bool>>,
 }
 
 impl Producer {
@@ -60,7 +61,7 @@ impl Producer {
         let (reply, resent) = self.call("enqueue", &reference, &arguments)?;
         let status = text(&reply[1]);
         if status != "refused" {
-            self.confirmed.lock().unwrap().insert(reference);
+            self.confirmed.lock().unwrap().insert(reference, integer_of(&envelope, "result_ttl_ms", 600_000) > 0);
         }
         // Sent twice: it was perhaps the first that counted. [PROD-4]
         let mine = resent && ["duplicate", "finished", "failed"].contains(&status.as_str());
@@ -86,8 +87,12 @@ impl Producer {
     /// Wait for the outcome of a job, or of a workflow: all its ids, first to last. [WAIT-1..5] [FLOW-16..18]
     pub fn wait(&self, jobs: &[Reference], timeout: Duration) -> Result<Waited, Refusal> {
         let end = Instant::now() + timeout;
+        let kept: Vec<Option<bool>> = jobs.iter().map(|job| self.confirmed.lock().unwrap().get(job).copied()).collect();
+        if kept.last() == Some(&Some(false)) {
+            return Err(Refusal::Rejected(keeps_nothing())); // [WAIT-6]
+        }
         let mut pushes = self.subscribe(jobs);
-        let mut seen = jobs.iter().any(|job| self.confirmed.lock().unwrap().contains(job));
+        let mut seen = kept.iter().any(Option::is_some);
         while Instant::now() < end {
             let mut known = false;
             for (index, job) in jobs.iter().enumerate() {
@@ -126,6 +131,10 @@ impl Producer {
         self.loading.call_once(|| drop(self.scripts.load())); // what fails here, a call finds out
         self.scripts.call(name, &self.scripts.keys(&job.queue, &[&job.id]), arguments)
     }
+}
+
+fn keeps_nothing() -> Rejected {
+    Rejected { code: "invalid", message: "no outcome of it is kept".into(), field: Some("result_ttl_ms".into()) }
 }
 
 /// Wait for a push, a second, or the end.

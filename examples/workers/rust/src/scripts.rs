@@ -8,6 +8,8 @@ use std::thread::sleep;
 use std::time::Duration;
 use std::{env, fs, io};
 
+use crate::codec::{array_of, integer_of, text_of};
+use crate::value::{Fields, Value};
 use rand::Rng;
 use redis::{Client, Connection, ErrorKind, RedisError, Value as Reply, cmd};
 
@@ -98,10 +100,21 @@ impl Scripts {
         }
     }
 
-    /// Block on lists for at most so long. A fraction of a second is no argument of the client's own call.
-    pub fn block(&self, lists: &[String], wait_ms: i64) -> Result<Reply, RedisError> {
+    /// Store the outcome of a member; once all are there the reply has them in order. [FLOW-8]
+    pub fn join(&self, join: &Fields, document: &[u8]) -> Result<Vec<Reply>, Fatal> {
+        let queue = array_of(join, "then").first().and_then(Value::as_object).map(|step| text_of(step, "queue")).unwrap_or_default();
+        let key = self.key(&queue, &format!("join:{}", text_of(join, "group")));
+        let [index, size, ttl_ms] =
+            [("index", 0), ("size", 1), ("ttl_ms", 2_592_000_000)].map(|(name, otherwise)| integer_of(join, name, otherwise).to_string());
+        self.call("join", &[key], &[index.as_bytes(), size.as_bytes(), document, ttl_ms.as_bytes()]).map(|(reply, _)| reply)
+    }
+
+    /// Block on lists for at most so long; return the one that had something. A fraction of a second is no argument of the client's own call.
+    pub fn block(&self, lists: &[String], wait_ms: i64) -> Result<Option<String>, RedisError> {
         let seconds = format!("{:.3}", wait_ms.max(10) as f64 / 1000.0);
-        self.with_connection(|connection| cmd("BLPOP").arg(lists).arg(&seconds).query(connection))
+        let popped: Option<(String, String)> =
+            self.with_connection(|connection| cmd("BLPOP").arg(lists).arg(&seconds).query(connection))?;
+        Ok(popped.map(|(list, _)| list))
     }
 
     /// A connection of its own, such as to subscribe with.

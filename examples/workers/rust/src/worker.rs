@@ -14,10 +14,10 @@ use signal_hook::iterator::Signals;
 
 use crate::codec::{Policy, Problem, array_of, enqueue_arguments, integer_of, next_envelope, read_outcome, text_of, write_error};
 use crate::handlers::{Handler, Handlers, Told, call};
-use crate::job::Job;
+use crate::job::{Clock, Job};
 use crate::scripts::{Fatal, Scripts, bytes, is_fatal, number, text};
 use crate::settings::Settings;
-use crate::value::{Fields, Unwritable, Value, check, read, write};
+use crate::value::{Unwritable, Value, check, read, write};
 
 /// Runs the jobs of its queues.
 pub struct Worker {
@@ -29,7 +29,7 @@ pub struct Worker {
     freed: Condvar,
     stopping: AtomicBool,
     claiming: Mutex<()>,
-    clock: Mutex<(i64, Instant)>,
+    clock: Clock,
 }
 
 impl Worker {
@@ -37,8 +37,7 @@ impl Worker {
     pub fn main(settings: Settings, handlers: Handlers, ready: fn()) -> std::io::Result<()> {
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let scripts = Scripts::new(&settings.url, &settings.namespace, true)?;
-        let (held, running, freed, stopping, claiming) = Default::default();
-        let clock = Mutex::new((0, Instant::now()));
+        let (held, running, freed, stopping, claiming, clock) = Default::default();
         let worker = Arc::new(Worker { settings, handlers, scripts, held, running, freed, stopping, claiming, clock });
         let working = worker.clone();
         spawn(move || {
@@ -62,10 +61,16 @@ impl Worker {
 
     fn work(self: &Arc<Self>) {
         let mut queues = self.settings.queues.clone();
-        while !queues.is_empty() {
+        let mut woken = None;
+        while !queues.is_empty() && self.wait_for_room() {
             let mut wait_ms = 2000;
             for queue in queues.clone() {
-                let Some(room) = self.room() else { return };
+                // Without a slot only the queue whose token was taken is asked: the next round begins with the first. [CLAIM-5] [CLAIM-9]
+                let room = self.room();
+                if room == 0 && woken.as_ref() != Some(&queue) {
+                    wait_ms = 0;
+                    continue;
+                }
                 match self.claim(&queue, room) {
                     Ok(more) => wait_ms = wait_ms.min(more),
                     Err(Fatal(error)) => {
@@ -74,19 +79,19 @@ impl Worker {
                     }
                 }
             }
-            if wait_ms > 0 && self.room().is_some() {
-                self.idle(&queues, wait_ms);
-            }
+            woken = if wait_ms > 0 && self.room() > 0 { self.idle(&queues, wait_ms) } else { None };
         }
     }
 
+    fn room(&self) -> usize {
+        if self.stopping.load(SeqCst) { 0 } else { self.settings.concurrency - *self.running.lock().unwrap() }
+    }
+
     /// Wait for a free slot; none comes once the worker stops.
-    fn room(&self) -> Option<usize> {
-        let mut running = self.running.lock().unwrap();
-        while *running >= self.settings.concurrency && !self.stopping.load(SeqCst) {
-            running = self.freed.wait(running).unwrap();
-        }
-        if self.stopping.load(SeqCst) { None } else { Some(self.settings.concurrency - *running) }
+    fn wait_for_room(&self) -> bool {
+        let full = |running: &mut usize| *running >= self.settings.concurrency && !self.stopping.load(SeqCst);
+        drop(self.freed.wait_while(self.running.lock().unwrap(), full).unwrap());
+        !self.stopping.load(SeqCst)
     }
 
     /// Claim and start up to `room` jobs; return for how many ms there is nothing more.
@@ -96,12 +101,12 @@ impl Worker {
             if self.scripts.interrupted.swap(false, SeqCst) {
                 self.extend(); // what is held comes before what is new [CLAIM-12]
             }
-            let rescue = if self.held.lock().unwrap().values().any(|job| job.taken) { "0" } else { "1" };
+            let rescue = if self.held.lock().unwrap().values().any(|job| job.taken && !job.handing_over.load(SeqCst)) { "0" } else { "1" };
             let nonce = Alphanumeric.sample_string(&mut rand::rng(), 24);
             let arguments = [nonce.as_str(), &self.settings.lease_ms.to_string(), &room.min(1000).to_string(), rescue];
             match self.scripts.once("claim", &self.scripts.keys(queue, &[]), &arguments) {
                 Ok(reply) => {
-                    *self.clock.lock().unwrap() = (number(&reply[0]), Instant::now());
+                    self.clock.set(number(&reply[0]));
                     for part in reply[3..].chunks(5) {
                         self.start(Job::new(queue, number(&reply[2]) == 1, part));
                     }
@@ -129,11 +134,15 @@ impl Worker {
         });
     }
 
-    /// Block until a queue has something, or the time is over. [CLAIM-7]
-    fn idle(&self, queues: &[String], wait_ms: i64) {
+    /// Block until a queue has something, or the time is over; return the queue whose token was taken. [CLAIM-7]
+    fn idle(&self, queues: &[String], wait_ms: i64) -> Option<String> {
         let lists: Vec<String> = queues.iter().map(|queue| self.scripts.key(queue, "wake")).collect();
-        if self.scripts.block(&lists, wait_ms).is_err() {
-            sleep(Duration::from_millis(50));
+        match self.scripts.block(&lists, wait_ms) {
+            Ok(popped) => lists.iter().position(|list| popped.as_ref() == Some(list)).map(|at| queues[at].clone()),
+            Err(_) => {
+                sleep(Duration::from_millis(50));
+                None
+            }
         }
     }
 
@@ -142,7 +151,7 @@ impl Worker {
         match (&job.rejected, self.handlers.get(job.run.kind.as_str())) {
             _ if !job.document.is_empty() => self.as_decided(job),
             (Some(problem), _) => self.fail(job, problem),
-            _ if expires_at.is_some_and(|instant| instant <= self.now() as f64) => {
+            _ if expires_at.is_some_and(|instant| instant <= self.clock.now() as f64) => {
                 let problem = Problem::new("expired", "expires_at is over");
                 self.settle(job, "expire", write_error(job.outcome(&self.settings.name, "expired"), &problem, job.run.encoding), job.ttl());
             }
@@ -180,37 +189,24 @@ impl Worker {
             spawn(move || worker.time_out(&job, timeout_ms));
         }
         let ended = call(handler, &job.run, &job.envelope);
-        job.ended.store(true, SeqCst);
         match ended {
-            _ if job.over.load(SeqCst) => {} // timed out or lost: what it returned is dropped
+            _ if !job.end() || job.over.load(SeqCst) => {} // timed out or lost: what it returned is dropped
             Ok(result) => self.succeed(job, result),
             Err(problem) => self.retry_or_fail(job, &problem, 0),
         }
     }
 
     fn time_out(&self, job: &Job, timeout_ms: i64) {
-        let end = Instant::now() + Duration::from_millis(timeout_ms as u64);
-        while Instant::now() < end {
-            if job.ended.load(SeqCst) {
-                return;
-            }
-            sleep(end.saturating_duration_since(Instant::now()).min(Duration::from_millis(20)));
+        if !job.ends_within(Duration::from_millis(timeout_ms as u64)) && job.end() {
+            job.run.tell(Told::Timeout);
+            self.retry_or_fail(job, &Problem::new("timeout", format!("not done after {timeout_ms} ms")), 1000);
         }
-        job.run.tell(Told::Timeout);
-        self.retry_or_fail(job, &Problem::new("timeout", format!("not done after {timeout_ms} ms")), 1000);
     }
 
     fn succeed(&self, job: &Job, result: Value) {
         let then = array_of(&job.envelope, "then");
-        let room = if job.envelope.contains_key("join") {
-            28
-        } else if then.is_empty() {
-            31
-        } else {
-            30
-        };
         let mut outcome = job.outcome(&self.settings.name, "succeeded");
-        let written = check(&result, room).and_then(|()| {
+        let written = check(&result, job.depth()).and_then(|()| {
             if let Some(Value::Object(step)) = then.first() {
                 write(&next_envelope(&job.envelope, step, result.clone(), &then[1..]), job.run.encoding)?;
             }
@@ -236,9 +232,14 @@ impl Worker {
             self.fail(job, problem);
         } else {
             // Another worker may know the type. [RUN-8]
-            let delay_ms = if unknown { policy.max_delay_ms as i64 } else { delay(&policy, job.run.attempt).max(least_ms) };
+            let delay_ms = if unknown { policy.max_delay_ms as i64 } else { Self::delay(&policy, job.run.attempt).max(least_ms) };
             self.settle(job, "retry", write_error(job.outcome(&self.settings.name, "retrying"), problem, job.run.encoding), delay_ms);
         }
+    }
+
+    fn delay(policy: &Policy, attempt: i64) -> i64 {
+        let (low, high) = policy.delay_range(attempt);
+        rand::rng().random_range(low..=high)
     }
 
     fn fail(&self, job: &Job, problem: &Problem) {
@@ -252,12 +253,15 @@ impl Worker {
 
     /// Store the outcome, hand over what comes next, close. [FLOW-3]
     fn decide(&self, job: &Job, document: Vec<u8>) {
-        if self.send(job, "decide", &document, 0) == "done" {
-            self.hand_over(job, &document);
+        match self.send(job, "decide", &document, 0).as_str() {
+            "done" => self.hand_over(job, &document),
+            "refused" => self.fail(job, &Problem::from(&Unwritable::TooLarge)),
+            _ => {}
         }
     }
 
     fn hand_over(&self, job: &Job, document: &[u8]) {
+        job.handing_over.store(true, SeqCst);
         match self.handed_over(job, document) {
             Ok(()) => self.settle(job, "succeed", document.to_vec(), job.ttl()),
             Err(problem) => self.fail(job, &problem),
@@ -270,7 +274,7 @@ impl Worker {
         let mut steps = array_of(&job.envelope, "then");
         if let Some(Value::Object(join)) = job.envelope.get("join") {
             steps = array_of(join, "then");
-            let reply = self.join(join, document)?;
+            let reply = self.scripts.join(join, document).map_err(|Fatal(error)| Problem::invalid("join.size", &error))?; // [FLOW-19]
             if number(&reply[1]) == -1 {
                 return Err(Problem::from(&Unwritable::TooLarge));
             } else if number(&reply[1]) != number(&reply[2]) {
@@ -285,16 +289,6 @@ impl Worker {
         let keys = self.scripts.keys(&text_of(&next, "queue"), &[&text_of(&next, "id")]);
         let (reply, _) = self.scripts.call("pass", &keys, &arguments).map_err(|Fatal(error)| Problem::new("invalid", error))?;
         if text(&reply[1]) == "refused" { Err(Problem::from(&Unwritable::TooLarge)) } else { Ok(()) }
-    }
-
-    fn join(&self, join: &Fields, document: &[u8]) -> Result<Vec<redis::Value>, Problem> {
-        let queue = array_of(join, "then")[0].as_object().map(|step| text_of(step, "queue")).unwrap_or_default();
-        let key = self.scripts.key(&queue, &format!("join:{}", text_of(join, "group")));
-        let [index, size, ttl_ms] =
-            [("index", 0), ("size", 1), ("ttl_ms", 2_592_000_000)].map(|(name, otherwise)| integer_of(join, name, otherwise).to_string());
-        let arguments = [index.as_bytes(), size.as_bytes(), document, ttl_ms.as_bytes()];
-        // [FLOW-19]
-        self.scripts.call("join", &[key], &arguments).map(|(reply, _)| reply).map_err(|Fatal(error)| Problem::invalid("join.size", &error))
     }
 
     /// End a run: the first call for a job counts, what comes later is dropped.
@@ -319,7 +313,10 @@ impl Worker {
         let number = number.to_string();
         let arguments = [job.run.id.as_bytes(), job.token.as_bytes(), verb.as_bytes(), document, number.as_bytes()];
         let keys = self.scripts.keys(&job.queue, &[&job.run.id]);
-        let Ok((reply, resent)) = self.scripts.call("settle", &keys, &arguments) else { return "lost".into() };
+        let Ok((reply, resent)) = self.scripts.call("settle", &keys, &arguments) else {
+            self.lose(job, false);
+            return "lost".into();
+        };
         let answer = text(&reply[1]);
         if answer == "lost" {
             self.lose(job, resent);
@@ -391,17 +388,9 @@ impl Worker {
             job.run.tell(Told::Stop);
             self.settle(&job, "release", vec![], 0);
         }
+        while !self.held.lock().unwrap().is_empty() {
+            sleep(Duration::from_millis(5)); // other threads settle what ended by itself
+        }
         exit(0)
     }
-
-    /// The server's time: that of the last claim, and what has passed since.
-    fn now(&self) -> i64 {
-        let (server_ms, then) = *self.clock.lock().unwrap();
-        server_ms + then.elapsed().as_millis() as i64
-    }
-}
-
-fn delay(policy: &Policy, attempt: i64) -> i64 {
-    let (low, high) = policy.delay_range(attempt);
-    rand::rng().random_range(low..=high)
 }

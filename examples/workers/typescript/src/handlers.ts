@@ -9,8 +9,8 @@ const WORKER = process.env["JOBWIRE_WORKER"];
 const plain: Handlers = {
   echo: (_, args, kwargs) => ({ args, kwargs }),
 
-  add: (_, [x, y]) => {
-    if (typeof x !== "number" || typeof y !== "number") throw new TypeError("add: expected two numbers");
+  add: (_, [x, y, ...more]) => {
+    if (typeof x !== "number" || typeof y !== "number" || more.length > 0) throw new TypeError("add: expected two numbers");
     return x + y;
   },
 

@@ -1,6 +1,6 @@
 /** A Jobwire producer: enqueue, wait, cancel. */
 import type { Redis } from "ioredis";
-import { enqueueArguments, envelope, readOutcome, write } from "./codec.js";
+import { enqueueArguments, envelope, readOutcome, Rejected, write } from "./codec.js";
 import type { Encoding, Fields, Value } from "./codec.js";
 import { connect, Scripts } from "./scripts.js";
 
@@ -12,7 +12,8 @@ export class Producer {
   private readonly scripts: Scripts;
   private readonly pushes: Redis;
   private loaded: Promise<void> | undefined;
-  private readonly confirmed = new Set<string>();
+  /** Whether an outcome is kept of what was enqueued here. */
+  private readonly confirmed = new Map<string, boolean>();
 
   constructor(url: string, namespace = "jobwire") {
     this.scripts = new Scripts(connect(url), namespace);
@@ -28,7 +29,7 @@ export class Producer {
     const { id, queue } = whole as { id: string; queue: string };
     const answer = await this.run("enqueue", this.scripts.keys(queue, [id]), enqueueArguments(whole, format));
     const status = String(answer.reply[1]);
-    if (status !== "refused") this.confirmed.add(`${queue}:${id}`);
+    if (status !== "refused") this.confirmed.set(`${queue}:${id}`, whole["result_ttl_ms"] !== 0);
     // Sent twice: it was perhaps the first that counted. [PROD-4]
     return answer.resent && ["duplicate", "finished", "failed"].includes(status) ? "accepted" : status;
   }
@@ -46,6 +47,8 @@ export class Producer {
   /** Wait for the outcome of a job, or of a workflow: all its ids, first to last. [WAIT-1..5] [FLOW-16..18] */
   async wait(jobs: Reference[], timeoutMs: number): Promise<Waited> {
     const end = performance.now() + timeoutMs;
+    const kept = jobs.map(({ queue, id }) => this.confirmed.get(`${queue}:${id}`));
+    if (kept.at(-1) === false) throw new Rejected("invalid", "no outcome of it is kept [WAIT-6]", "result_ttl_ms");
     const channels = new Set(jobs.map(({ queue, id }) => this.scripts.key(queue, `result:${id}`)));
     let wake = () => {};
     const onMessage = (channel: string) => { if (channels.has(channel)) wake(); };
@@ -53,7 +56,7 @@ export class Producer {
     // Without the right to subscribe it goes on by looking. [WAIT-2]
     for (const channel of channels) this.pushes.ssubscribe(channel).catch(() => {});
     try {
-      let seen = jobs.some(({ queue, id }) => this.confirmed.has(`${queue}:${id}`));
+      let seen = kept.some((known) => known !== undefined);
       while (performance.now() < end) {
         const pushed = new Promise<void>((resolve) => { wake = resolve; });
         const states = await this.look(jobs, end);

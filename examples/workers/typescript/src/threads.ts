@@ -36,7 +36,7 @@ export interface Ended { result?: Value; error?: Failure; unwritable?: string }
 export interface Task { id: string; type: string; attempt: number; run: number; encoding: Encoding; args: Value[]; kwargs: Fields }
 export interface Run { ended: Promise<Ended>; tell(reason: Told): void; end(): Promise<unknown> }
 
-type FromThread = Ended & { progress?: Fields };
+type FromThread = Ended & { begun?: true; progress?: Fields };
 
 /** A pool that grows to as many threads as jobs run at a time. */
 export class Threads {
@@ -53,12 +53,13 @@ export class Threads {
   }
 
   /** Start a handler in a thread of its own. */
-  run(task: Task, onProgress: (value: Fields) => void): Run {
+  run(task: Task, onBegin: () => void, onProgress: (value: Fields) => void): Run {
     const thread = this.free.pop() ?? new Worker(fileURLToPath(import.meta.url), { workerData: this.module });
     let ending = false;
     const ended = new Promise<Ended>((resolve) => {
       thread.removeAllListeners();
       thread.on("message", (message: FromThread) => {
+        if (message.begun) return onBegin();
         if (message.progress !== undefined) return onProgress(message.progress);
         this.free.push(thread);
         resolve(message);
@@ -99,10 +100,13 @@ async function serve(port: NonNullable<typeof parentPort>): Promise<void> {
     const { signal } = current.controller;
     const context = { ...task, signal, progress: (value: unknown) => report(port, value, task.encoding) };
     // Telling needs a turn of this thread's loop before the handler can take it.
-    setImmediate(() => void call(handlers[task.type]!, context, task).then((ended) => {
-      current = undefined;
-      port.postMessage(ended);
-    }));
+    setImmediate(() => {
+      port.postMessage({ begun: true });
+      void call(handlers[task.type]!, context, task).then((ended) => {
+        current = undefined;
+        port.postMessage(ended);
+      });
+    });
   });
 }
 

@@ -1,26 +1,18 @@
 /** A Jobwire worker: profiles core, cancel, progress and workflow of SPEC.md. */
 import { randomBytes } from "node:crypto";
-import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { type Encoding, type Fields, type More, type Value, check, decode, delayRange, enqueueArguments, nextEnvelope, policy, present, read, readOutcome, Rejected, TooLarge, Unwritable, write, writeError } from "./codec.js";
+import { type Fields, type More, type Value, check, decode, delayRange, enqueueArguments, nextEnvelope, policy, read, readOutcome, Rejected, TooLarge, Unwritable, write, writeError } from "./codec.js";
+import { type Job, outcome, ttl } from "./job.js";
 import { connect, Fatal, Scripts } from "./scripts.js";
-import { type Failure, type Run, Threads } from "./threads.js";
+import { type Failure, Threads } from "./threads.js";
 
 const setting = (name: string, otherwise: string) => process.env[`JOBWIRE_${name}`] ?? otherwise;
 const queues = setting("QUEUES", "default").split(",");
 const [concurrency, leaseMs, graceMs] = [setting("CONCURRENCY", "8"), setting("LEASE_MS", "15000"), setting("GRACE_MS", "25000")].map(Number) as [number, number, number];
-const me = setting("WORKER", `${hostname()}-${process.pid}`);
 const url = setting("REDIS_URL", "redis://localhost:6379/0");
 
 const VERBS: Record<string, string> = { succeeded: "succeed", failed: "fail", cancelled: "cancel", expired: "expire" };
-
-/** One claimed job, until its settle is answered. */
-interface Job {
-  queue: string; id: string; token: string; attempt: number; run: number; taken: boolean;
-  document: Buffer; bytes: Buffer; envelope: Fields; encoding: Encoding;
-  cancelled: boolean; progress?: Buffer; handler?: Run; over: boolean;
-}
 
 const scripts = new Scripts(connect(url), setting("NAMESPACE", "jobwire"));
 const waker = connect(url);
@@ -32,7 +24,10 @@ let claiming = false;
 let slotFree = () => {};
 let clock = { server: 0, mine: 0 };
 
+const report = (error: unknown) => console.error(String(error));
+
 async function main(): Promise<void> {
+  waker.on("close", () => { scripts.interrupted = true; }); // [CLAIM-12]
   process.on("SIGTERM", stop).on("SIGINT", stop);
   while (!(await scripts.load().then(() => true, () => pause(200, false))));
   void heartbeat();
@@ -41,20 +36,22 @@ async function main(): Promise<void> {
 }
 
 async function work(): Promise<void> {
+  let woken: string | undefined;
   while (!stopping && queues.length > 0) {
-    const waits: number[] = [];
+    while (running.size >= concurrency && !stopping) await new Promise<void>((free) => { slotFree = free; });
+    let waitMs = 2000;
     for (const queue of [...queues]) {
-      while (running.size >= concurrency && !stopping) await new Promise<void>((free) => { slotFree = free; });
-      if (stopping) return;
+      // Without a slot only the queue whose token was taken is asked: the next round begins with the first. [CLAIM-5] [CLAIM-9]
+      const room = concurrency - running.size;
       try {
-        waits.push(await claim(queue, concurrency - running.size));
+        waitMs = room === 0 && queue !== woken ? 0 : Math.min(waitMs, await claim(queue, room));
       } catch (error) {
+        if (stopping) return;
         console.error(`no more claims from ${queue}: ${(error as Error).message} [CALL-5]`);
         queues.splice(queues.indexOf(queue), 1);
       }
     }
-    const waitMs = Math.min(...waits);
-    if (waitMs > 0 && running.size < concurrency && !stopping) await idle(waitMs);
+    woken = waitMs > 0 && running.size < concurrency && !stopping ? await idle(waitMs) : undefined;
   }
 }
 
@@ -63,7 +60,7 @@ async function claim(queue: string, room: number): Promise<number> {
   for (;;) {
     // What is held comes before what is new. [CLAIM-12]
     if (scripts.interrupted) scripts.interrupted = await extend().then(() => false);
-    const rescue = [...held].some((job) => job.taken) ? 0 : 1;
+    const rescue = [...held].some((job) => job.taken && !job.handingOver) ? 0 : 1;
     claiming = true;
     try {
       const [now, waitMs, taken, ...flat] = await scripts.once("claim", scripts.keys(queue), [randomBytes(16).toString("hex"), leaseMs, room, rescue]);
@@ -85,12 +82,14 @@ function start(queue: string, taken: boolean, [id, token, attempt, document, byt
   held.add(job);
   if (stopping) return void settle(job, "release");
   running.add(job);
-  void run(job).catch((error: unknown) => console.error(`${job.id}: ${String(error)}`)).finally(() => { running.delete(job); slotFree(); });
+  void run(job).catch(report).finally(() => { running.delete(job); slotFree(); });
 }
 
-async function idle(waitMs: number): Promise<void> {
+/** Block until a queue has something, or the time is over; return the queue whose token was taken. [CLAIM-7] */
+async function idle(waitMs: number): Promise<string | undefined> {
   const lists = queues.map((queue) => scripts.key(queue, "wake"));
-  await waker.blpopBuffer(lists, Math.max(waitMs, 10) / 1000).catch(() => pause(50));
+  const popped = await waker.blpopBuffer(lists, Math.max(waitMs, 10) / 1000).catch(() => pause(50, null));
+  return popped === null ? undefined : queues[lists.indexOf(String(popped[0]))];
 }
 
 async function run(job: Job): Promise<void> {
@@ -132,15 +131,18 @@ async function asDecided(job: Job, flows: boolean): Promise<void> {
 async function attempt(job: Job): Promise<void> {
   if (job.over) return; // its lease is lost [RUN-16]
   if (job.cancelled) return cancel(job);
+  const timeoutMs = job.envelope["timeout_ms"] as number | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const onBegin = () => {
+    if (timeoutMs !== undefined) timer = setTimeout(() => {
+      job.handler?.tell("timeout");
+      void retryOrFail(job, { code: "timeout", message: `not done after ${timeoutMs} ms` }, 1000);
+    }, Math.min(timeoutMs, 2 ** 31 - 1));
+  };
   job.handler = threads.run({
     id: job.id, type: job.envelope["type"] as string, attempt: job.attempt, run: job.run, encoding: job.encoding,
     args: (job.envelope["args"] ?? []) as Value[], kwargs: (job.envelope["kwargs"] ?? {}) as Fields,
-  }, (value) => { job.progress = write(value, job.encoding); });
-  const timeoutMs = job.envelope["timeout_ms"] as number | undefined;
-  const timer = timeoutMs === undefined ? undefined : setTimeout(() => {
-    job.handler?.tell("timeout");
-    void retryOrFail(job, { code: "timeout", message: `not done after ${timeoutMs} ms` }, 1000);
-  }, Math.min(timeoutMs, 2 ** 31 - 1));
+  }, onBegin, (value) => { job.progress = write(value, job.encoding); });
   const { result, error, unwritable } = await job.handler.ended;
   clearTimeout(timer);
   if (job.over) return;
@@ -194,22 +196,15 @@ function cancel(job: Job): Promise<void> {
   return settle(job, "cancel", writeError(outcome(job, "cancelled"), "cancelled", "a cancel was requested", {}, job.encoding), ttl(job));
 }
 
-function outcome(job: Job, state: string, result: Value = null): Fields {
-  return present({ jobwire: "1.0", id: job.id, state, attempt: job.attempt, result, worker: me, finished_at: Date.now() });
-}
-
-/** How long the outcome is kept; a step's for an hour, so that handing it over again finds it. [RUN-11] */
-function ttl(job: Job): number {
-  const kept = (job.envelope["result_ttl_ms"] ?? 600000) as number;
-  return job.envelope["parent_id"] === undefined ? kept : Math.max(kept, 3600000);
-}
-
 /** Store the outcome, hand over what comes next, close. [FLOW-3] */
 async function decide(job: Job, document: Buffer): Promise<void> {
-  if ((await send(job, "decide", document, 0)) === "done") await handOver(job, document);
+  const answer = await send(job, "decide", document, 0);
+  if (answer === "done") return handOver(job, document);
+  if (answer === "refused") return fail(job, "result_too_large", "the outcome was refused");
 }
 
 async function handOver(job: Job, document: Buffer): Promise<void> {
+  job.handingOver = true;
   const { then, join } = job.envelope as { then?: Fields[]; join?: { group: string; index: number; size: number; then: Fields[]; ttl_ms?: number } };
   try {
     const steps = join?.then ?? then ?? [];
@@ -245,9 +240,10 @@ async function settle(job: Job, verb: string, document: Buffer = Buffer.alloc(0)
 }
 
 async function send(job: Job, verb: string, document: Buffer, number: number): Promise<string> {
-  const { reply, resent } = await scripts.call("settle", scripts.keys(job.queue, [job.id]), [job.id, job.token, verb, document, number]);
-  if (String(reply[1]) === "lost") lose(job, resent);
-  return String(reply[1]);
+  const settled = await scripts.call("settle", scripts.keys(job.queue, [job.id]), [job.id, job.token, verb, document, number]).catch(report);
+  const answer = String(settled?.reply[1] ?? "lost");
+  if (answer === "lost") lose(job, settled?.resent ?? false);
+  return answer;
 }
 
 function lose(job: Job, perhapsMine: boolean): void {
@@ -270,10 +266,10 @@ async function extend(): Promise<void> {
     const jobs = [...held].filter((job) => job.queue === queue).slice(0, 1000);
     const args = jobs.flatMap((job) => [job.id, job.token, job.progress ?? ""]);
     for (const job of jobs) delete job.progress;
-    const { reply: [, ...answers], resent } = await scripts.call("extend", scripts.keys(queue), [leaseMs, ...args]);
+    const extended = await scripts.call("extend", scripts.keys(queue), [leaseMs, ...args]).catch(report);
     for (const [index, job] of jobs.entries()) {
-      const answer = String(answers[index]);
-      if (answer === "lost" && !job.over) lose(job, resent);
+      const answer = String(extended?.reply[index + 1]);
+      if (answer === "lost" && !job.over) lose(job, extended!.resent);
       if (answer === "cancel" && !job.cancelled) { job.cancelled = true; job.handler?.tell("cancel"); }
     }
   }
@@ -294,6 +290,7 @@ async function leave(): Promise<void> {
   setTimeout(() => process.exit(0), 2000);
   await Promise.all([...running].map((job) => job.handler?.end()));
   await Promise.all([...held].filter((job) => !job.over).map((job) => settle(job, "release")));
+  while (held.size > 0) await pause(5); // what ended by itself is being settled
   process.exit(0);
 }
 

@@ -22,6 +22,8 @@ final class Job {
   final Problem rejected;
   final AtomicBoolean over = new AtomicBoolean();
   volatile boolean cancelled;
+  volatile boolean handingOver;
+  private final AtomicBoolean ended = new AtomicBoolean();
 
   Job(String queue, boolean taken, Reply reply, int at) {
     this.queue = queue;
@@ -50,6 +52,11 @@ final class Job {
       return null;
     }
     return new Problem("invalid", field + ": not the one that it was claimed under [RUN-6]", null, null, Map.of("field", field), false);
+  }
+
+  /** End the handler's part: whether by its return or its time-out, only the first counts. [RETRY-9] */
+  boolean end() {
+    return ended.compareAndSet(false, true);
   }
 
   boolean goesOn() {

@@ -30,7 +30,8 @@ public final class Producer implements AutoCloseable {
   private static final Set<String> MINE = Set.of("duplicate", "finished", "failed");
 
   private final Scripts scripts;
-  private final Set<Reference> confirmed = ConcurrentHashMap.newKeySet();
+  /** Whether an outcome is kept of what was enqueued here. */
+  private final Map<Reference, Boolean> confirmed = new ConcurrentHashMap<>();
   private volatile boolean loaded;
 
   /** It connects with its first call. */
@@ -48,7 +49,7 @@ public final class Producer implements AutoCloseable {
     Reply reply = call("enqueue", reference, Codec.enqueueArguments(envelope, encoding));
     String status = reply.text(1);
     if (!status.equals("refused")) {
-      confirmed.add(reference);
+      confirmed.put(reference, Codec.longOf(envelope, "result_ttl_ms", 600000) > 0);
     }
     // Sent twice: it was perhaps the first that counted. [PROD-4]
     return reply.resent() && MINE.contains(status) ? "accepted" : status;
@@ -79,7 +80,10 @@ public final class Producer implements AutoCloseable {
   public Optional<Map<String, Object>> await(List<Reference> jobs, long timeoutMs)
       throws Gone, Rejected, Fatal, InterruptedException {
     long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMs);
-    boolean seen = jobs.stream().anyMatch(confirmed::contains);
+    if (Boolean.FALSE.equals(confirmed.get(jobs.get(jobs.size() - 1)))) {
+      throw new Rejected("invalid", "no outcome of it is kept [WAIT-6]", "result_ttl_ms", Encoding.JSON);
+    }
+    boolean seen = jobs.stream().anyMatch(confirmed::containsKey);
     try (Pushes pushes = new Pushes(jobs)) {
       for (long left = timeoutMs; left > 0; left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime())) {
         boolean known = false;

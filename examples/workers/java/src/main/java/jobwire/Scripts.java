@@ -120,12 +120,14 @@ public final class Scripts implements AutoCloseable {
         });
   }
 
-  boolean loaded() {
-    try {
-      load();
-      return true;
-    } catch (JedisException error) {
-      return false;
+  void awaitLoaded() {
+    while (true) {
+      try {
+        load();
+        return;
+      } catch (JedisException error) {
+        pause(100);
+      }
     }
   }
 
@@ -172,11 +174,15 @@ public final class Scripts implements AutoCloseable {
   }
 
   /** Store the outcome of a member; once all are there the reply has them in order. [FLOW-8] */
-  Reply join(Map<String, Object> join, byte[] document) throws Fatal {
+  Reply join(Map<String, Object> join, byte[] document) throws Fatal, Values.TooLarge {
     String queue = (String) Codec.stepOf(Codec.listOf(join, "then")).get("queue");
     String key = key(queue, "join:" + join.get("group"));
     long ttlMs = Codec.longOf(join, "ttl_ms", 2592000000L);
-    return call("join", List.of(key), Codec.longOf(join, "index", 0), Codec.longOf(join, "size", 0), document, ttlMs);
+    Reply reply = call("join", List.of(key), Codec.longOf(join, "index", 0), Codec.longOf(join, "size", 0), document, ttlMs);
+    if (reply.number(1) == -1) {
+      throw new Values.TooLarge();
+    }
+    return reply;
   }
 
   /** Enqueue the next job of a workflow. [FLOW-11] */
@@ -187,12 +193,16 @@ public final class Scripts implements AutoCloseable {
     }
   }
 
-  /** Block on lists for at most so long. A fraction of a second is no argument of the client's own call. */
-  void block(List<String> lists, long waitMs) {
+  /**
+   * Block on lists for at most so long; return the one that had something, or null. A fraction of a
+   * second is no argument of the client's own call.
+   */
+  String block(List<String> lists, long waitMs) {
     List<String> arguments = new ArrayList<>(lists);
     arguments.add(String.valueOf(Math.max(waitMs, 10) / 1000.0));
     byte[][] all = arguments.stream().map(SafeEncoder::encode).toArray(byte[][]::new);
-    with(jedis -> jedis.sendCommand(Protocol.Command.BLPOP, all));
+    Object popped = with(jedis -> jedis.sendCommand(Protocol.Command.BLPOP, all));
+    return popped instanceof List<?> parts ? SafeEncoder.encode((byte[]) parts.get(0)) : null;
   }
 
   private <T> T with(Function<Jedis, T> talk) {

@@ -10,8 +10,8 @@ final class Slots {
     this.all = all;
   }
 
-  /** Wait for a free slot and return how many there are; 0 once closed. */
-  synchronized int room() {
+  /** Wait for a free slot; false once closed. */
+  synchronized boolean await() {
     try {
       while (taken >= all && !closed) {
         wait();
@@ -19,6 +19,11 @@ final class Slots {
     } catch (InterruptedException interrupted) {
       Thread.currentThread().interrupt();
     }
+    return !closed;
+  }
+
+  /** How many are free; none once closed. */
+  synchronized int room() {
     return closed ? 0 : all - taken;
   }
 

@@ -19,7 +19,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import jobwire.Codec.Policy;
 import jobwire.Codec.Problem;
-import jobwire.Codec.Rejected;
 import jobwire.Run.Handler;
 import jobwire.Run.Told;
 import jobwire.Scripts.Fatal;
@@ -41,7 +40,7 @@ public final class Worker {
   private final ExecutorService threads = Executors.newCachedThreadPool();
   private final ScheduledExecutorService timer = Executors.newScheduledThreadPool(2);
   private volatile boolean stopping;
-  private volatile long serverAheadMs;
+  private final Clock clock = new Clock();
 
   public Worker(Settings settings, Map<String, Handler> handlers) throws IOException {
     this.settings = settings;
@@ -54,9 +53,7 @@ public final class Worker {
   public void main(Runnable ready) {
     Signal.handle(new Signal("TERM"), signal -> stop());
     Signal.handle(new Signal("INT"), signal -> stop());
-    while (!scripts.loaded()) {
-      Scripts.pause(100);
-    }
+    scripts.awaitLoaded();
     new Thread(this::heartbeat, "heartbeat").start();
     ready.run();
     work();
@@ -64,19 +61,24 @@ public final class Worker {
 
   private void work() {
     List<String> queues = new ArrayList<>(settings.queues());
-    while (!queues.isEmpty() && !stopping) {
+    String woken = null;
+    while (!queues.isEmpty() && slots.await()) {
       long waitMs = 2000;
       for (String queue : List.copyOf(queues)) {
+        // Without a slot only the queue whose token was taken is asked: the next round begins with the first. [CLAIM-5] [CLAIM-9]
+        int room = slots.room();
+        if (room == 0 && !queue.equals(woken)) {
+          waitMs = 0;
+          continue;
+        }
         try {
-          waitMs = Math.min(waitMs, claim(queue, slots.room()));
+          waitMs = Math.min(waitMs, claim(queue, room));
         } catch (Fatal error) {
           System.err.println("no more claims from " + queue + ": " + error.getMessage() + " [CALL-5]");
           queues.remove(queue);
         }
       }
-      if (waitMs > 0 && slots.room() > 0 && !stopping) {
-        idle(queues, waitMs);
-      }
+      woken = waitMs > 0 && slots.room() > 0 ? idle(queues, waitMs) : null;
     }
   }
 
@@ -89,10 +91,10 @@ public final class Worker {
           scripts.interrupted = false;
           extend(); // what is held comes before what is new [CLAIM-12]
         }
-        int rescue = held.stream().anyMatch(job -> job.taken) ? 0 : 1;
+        int rescue = held.stream().anyMatch(job -> job.taken && !job.handingOver) ? 0 : 1;
         try {
           Reply reply = new Reply(scripts.once("claim", scripts.keys(queue), scripts.nonce(), settings.leaseMs(), Math.min(room, 1000), rescue), false);
-          serverAheadMs = reply.number(0) - monotonicMs();
+          clock.set(reply.number(0));
           for (int at = 3; at < reply.size(); at += 5) {
             start(new Job(queue, reply.number(2) == 1, reply, at));
           }
@@ -110,21 +112,13 @@ public final class Worker {
     }
   }
 
-  private static long monotonicMs() {
-    return System.nanoTime() / 1_000_000;
-  }
-
   private void start(Job job) {
     slots.take();
     held.add(job);
     threads.execute(
         () -> {
           try {
-            if (stopping) {
-              settle(job, "release", new byte[0], 0);
-            } else {
-              run(job);
-            }
+            run(job);
           } catch (RuntimeException error) {
             System.err.println(job.run.id + ": " + error);
           } finally {
@@ -133,22 +127,27 @@ public final class Worker {
         });
   }
 
-  /** Block until a queue has something, or the time is over. [CLAIM-7] */
-  private void idle(List<String> queues, long waitMs) {
+  /** Block until a queue has something, or the time is over; return the queue whose token was taken, or null. [CLAIM-7] */
+  private String idle(List<String> queues, long waitMs) {
+    List<String> lists = queues.stream().map(queue -> scripts.key(queue, "wake")).toList();
     try {
-      scripts.block(queues.stream().map(queue -> scripts.key(queue, "wake")).toList(), waitMs);
+      int at = lists.indexOf(scripts.block(lists, waitMs));
+      return at < 0 ? null : queues.get(at);
     } catch (JedisException error) {
       Scripts.pause(50);
+      return null;
     }
   }
 
   private void run(Job job) {
     Object expiresAt = job.envelope.get("expires_at");
-    if (job.document.length > 0) {
+    if (stopping) {
+      settle(job, "release", new byte[0], 0); // [STOP-2]
+    } else if (job.document.length > 0) {
       asDecided(job);
     } else if (job.rejected != null) {
       fail(job, job.rejected);
-    } else if (expiresAt instanceof Number instant && instant.doubleValue() <= serverAheadMs + monotonicMs()) {
+    } else if (expiresAt instanceof Number instant && instant.doubleValue() <= clock.now()) {
       Problem problem = Problem.of("expired", "expires_at was " + expiresAt);
       settle(job, "expire", Codec.writeError(job.outcome(settings.name(), "expired"), problem, job.run.encoding), job.ttl());
     } else if (!handlers.containsKey(job.run.type)) {
@@ -189,14 +188,20 @@ public final class Worker {
     if (timeout != null) {
       timeout.cancel(false);
     }
+    if (!job.end() || job.over.get()) {
+      return; // timed out, or lost: what it returned is dropped
+    }
     if (problem != null) {
       retryOrFail(job, problem, 0);
-    } else if (!job.over.get()) { // timed out, or lost: what it returned is dropped
+    } else {
       succeed(job, result);
     }
   }
 
   private void timeOut(Job job, long timeoutMs) {
+    if (!job.end()) {
+      return;
+    }
     job.run.tell(Told.TIMEOUT);
     threads.execute(() -> retryOrFail(job, Problem.of("timeout", "not done after " + timeoutMs + " ms"), 1000));
   }
@@ -220,7 +225,11 @@ public final class Worker {
         settle(job, "succeed", document, job.ttl());
       }
     } catch (Unwritable error) {
-      failUnlessCancelled(job, Problem.of(error));
+      if (job.cancelled) {
+        cancel(job); // [CANCEL-3]
+      } else {
+        fail(job, Problem.of(error));
+      }
     }
   }
 
@@ -248,14 +257,6 @@ public final class Worker {
     settle(job, "fail", Codec.writeError(job.outcome(settings.name(), "failed"), problem, job.run.encoding), 0);
   }
 
-  private void failUnlessCancelled(Job job, Problem problem) { // [CANCEL-3]
-    if (job.cancelled) {
-      cancel(job);
-    } else {
-      fail(job, problem);
-    }
-  }
-
   private void cancel(Job job) {
     Problem problem = Problem.of("cancelled", "a cancel was requested");
     settle(job, "cancel", Codec.writeError(job.outcome(settings.name(), "cancelled"), problem, job.run.encoding), job.ttl());
@@ -263,21 +264,22 @@ public final class Worker {
 
   /** Store the outcome, hand over what comes next, close. [FLOW-3] */
   private void decide(Job job, byte[] document) {
-    if (send(job, "decide", document, 0).equals("done")) {
+    String answer = send(job, "decide", document, 0);
+    if (answer.equals("done")) {
       handOver(job, document);
+    } else if (answer.equals("refused")) {
+      fail(job, Problem.of(new TooLarge()));
     }
   }
 
   private void handOver(Job job, byte[] document) {
+    job.handingOver = true;
     try {
       Map<String, Object> join = mapOf(job.envelope, "join");
       List<Object> steps = listOf(join.isEmpty() ? job.envelope : join, "then");
       Object before = Values.read(document).fields().get("result");
       if (!join.isEmpty()) {
         Reply reply = scripts.join(join, document);
-        if (reply.number(1) == -1) {
-          throw new TooLarge();
-        }
         if (reply.number(1) != reply.number(2)) {
           settle(job, "succeed", document, job.ttl()); // another member completes the group
           return;
@@ -317,6 +319,7 @@ public final class Worker {
       return reply.text(1);
     } catch (Fatal error) {
       System.err.println("settle " + job.run.id + ": " + error.getMessage());
+      lose(job, false);
       return "lost";
     }
   }
@@ -325,8 +328,7 @@ public final class Worker {
     job.over.set(true);
     if (held.remove(job)) {
       job.run.tell(Told.LOST);
-      String level = perhapsMine ? "info" : "warning";
-      System.err.println(level + ": the lease of " + job.run.id + " is lost, its outcome is dropped [LEASE-3]");
+      System.err.println((perhapsMine ? "info" : "warning") + ": the lease of " + job.run.id + " is lost, its outcome is dropped [LEASE-3]");
     }
   }
 
@@ -375,8 +377,8 @@ public final class Worker {
     if (!stopping) {
       stopping = true;
       slots.close();
-      long end = monotonicMs() + settings.graceMs();
-      while (monotonicMs() < end && (claiming.isLocked() || slots.taken() > 0)) {
+      long end = Clock.monotonicMs() + settings.graceMs();
+      while (Clock.monotonicMs() < end && (claiming.isLocked() || slots.taken() > 0)) {
         Scripts.pause(5);
       }
     }
@@ -389,6 +391,9 @@ public final class Worker {
     for (Job job : held) {
       job.run.tell(Told.STOP);
       settle(job, "release", new byte[0], 0);
+    }
+    while (!held.isEmpty()) {
+      Scripts.pause(5); // other threads settle what ended by itself
     }
     Runtime.getRuntime().halt(0);
   }

@@ -26,7 +26,7 @@ public final class Handlers {
   public static Map<String, Handler> all() {
     Map<String, Handler> handlers = new LinkedHashMap<>();
     handlers.put("echo", (run, args, kwargs) -> Map.of("args", args, "kwargs", kwargs));
-    handlers.put("add", (run, args, kwargs) -> add(args.get(0), args.get(1)));
+    handlers.put("add", (run, args, kwargs) -> add(args));
     handlers.put("context", (run, args, kwargs) -> Map.of("id", run.id, "attempt", run.attempt, "run", run.run));
     handlers.put("fail", (run, args, kwargs) -> fail(kwargs));
     handlers.put("flaky", (run, args, kwargs) -> flaky(run, number(args)));
@@ -47,7 +47,12 @@ public final class Handlers {
     return ((Number) args.get(0)).longValue();
   }
 
-  private static Object add(Object x, Object y) {
+  private static Object add(List<Object> args) {
+    if (args.size() != 2) {
+      throw new IllegalArgumentException("add: expected two numbers, got " + args.size() + " arguments");
+    }
+    Object x = args.get(0);
+    Object y = args.get(1);
     if (x instanceof Long first && y instanceof Long second) {
       return first + second;
     }
