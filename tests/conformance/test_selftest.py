@@ -20,7 +20,7 @@ from jobwire_conformance.selftest.matrix import Entry, Verdict, load_matrix, loo
 from jobwire_conformance.selftest.misspelling import is_refused, misspellings, raw_cases
 from jobwire_conformance.selftest.mutants import NULLS, SPECIMEN, Mutant, MutantError, load_mutants
 from jobwire_conformance.selftest.run import self_test
-from jobwire_conformance.selftest.suite_mutation import Standing, standing
+from jobwire_conformance.selftest.suite_mutation import Standing, places
 from jobwire_conformance.selftest.trying import Failing, Trial, try_mutant
 
 KNOWN = {case.id: case for case in everything()}
@@ -134,18 +134,18 @@ def trial(name: str, *failing: tuple[str, str, str | None]) -> Trial:
 
 def test_what_a_rule_is_there_for() -> None:
     names = [invariant.name for invariant in INVARIANTS[:4]]
-    found = standing(
+    found = places(
         [
             trial("M1", ("a/b/c", "KEY-1", names[0]), ("a/b/c", "KEY-1", None)),
-            trial("M2", ("a/b/c", "KEY-1", names[0])),
-            trial("M3", ("a/b/c", "KEY-1", names[1]), ("a/b/c", "KEY-1", None)),
-            trial("M4", ("a/b/c", "KEY-2", names[2]), ("a/b/d", "KEY-1", names[2])),
+            trial("M2", ("a/b/c", "KEY-1", None), ("a/b/d", "KEY-1", names[0])),
+            trial("M3", ("a/b/c", "KEY-1", names[1]), ("a/b/c", "KEY-1", names[2])),
         ]
     )
-    assert (Standing.NEEDED, "M2") == found[names[0]]
-    assert (Standing.BACKED, "M3") == found[names[1]]
-    assert Standing.IDLE is found[names[2]][0]
-    assert set(found) == {invariant.name for invariant in INVARIANTS}
+    assert set(found) == {invariant.name for invariant in INVARIANTS} | {"keys in the server"}
+    assert [Standing.NEEDED, Standing.BACKED, Standing.BACKED, Standing.IDLE] == [
+        found[name].standing for name in names
+    ]
+    assert "a/b/d" == found[names[0]].case
 
 
 def test_failures_look_like_the_mutant_that_has_most_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final, NamedTuple
+
+import yaml
 
 from ..cases.loader import Case, case_files
 from ..codec.vectors import Vector
 from ..invariants import INVARIANTS
-from ..manifest import Manifest
+from ..manifest import Manifest, load
 from ..plan import Planned, everything, inapplicable
 from ..sweep import Sweep
 from .flipping import flipped_sweep, flipped_vector, flips
 from .lab import FAILED, Lab
+from .matrix import HERE
 from .misspelling import is_refused, misspellings, raw_cases
-from .trying import Trial, try_mutant
+from .mutants import Mutant
+from .trying import Trial
+
+# The rule that looks at the server, not at the history.
+STORED: Final = "keys in the server"
 
 Say = Callable[[str], None]
 
@@ -66,36 +75,66 @@ class Standing(StrEnum):
     IDLE = "idle"
 
 
-def standing(trials: Sequence[Trial]) -> dict[str, tuple[Standing, str]]:
-    """Return for each rule whether it alone finds a mutant, or a step does so too, or it finds none; and which."""
-    found = {invariant.name: (Standing.IDLE, "") for invariant in INVARIANTS}
+class Place(NamedTuple):
+    """Where a rule was broken: with nothing else, beside a step, or nowhere."""
+
+    standing: Standing
+    mutant: Mutant | None = None
+    case: str = ""
+
+
+def places(trials: Sequence[Trial]) -> dict[str, Place]:
+    """Return for each rule whether there is a case that a mutant fails by it alone, or by a step too, or none."""
+    found = dict.fromkeys([*(invariant.name for invariant in INVARIANTS), STORED], Place(Standing.IDLE))
     for trial in trials:
-        rules = {each.rule for each in trial.catching}
-        for rule in rules:
-            if rule is None or rule not in found:
-                continue
-            alone = rules == {rule}
-            if alone or found[rule][0] is Standing.IDLE:
-                found[rule] = (Standing.NEEDED if alone else Standing.BACKED, trial.mutant.id)
+        for case, rules in _broken(trial).items():
+            for rule in rules & found.keys():
+                if rules == {rule}:
+                    found[rule] = Place(Standing.NEEDED, trial.mutant, case)
+                elif found[rule].standing is Standing.IDLE:
+                    found[rule] = Place(Standing.BACKED, trial.mutant, case)
     return found
 
 
+def _broken(trial: Trial) -> dict[str, set[str]]:
+    """Return by case the rules that a mutant breaks in it; "" stands for a step."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for each in trial.failing:
+        found[each.case].add(each.rule or "")
+    return found
+
+
+def unbroken() -> dict[str, str]:
+    """Return the rules that no mutant can break, each with the reason."""
+    listed: dict[str, str] = yaml.safe_load((HERE / "unbroken.yaml").read_text(encoding="utf-8"))
+    return listed
+
+
 async def unfelt_rules(trials: Sequence[Trial], lab: Lab, say: Say) -> list[str]:
-    """Return the rules that no mutant needs, and those without which the mutant that needs them is found."""
-    found = standing(trials)
-    by_id = {trial.mutant.id: trial.mutant for trial in trials}
-    needed = {rule: by_id[mutant] for rule, (kind, mutant) in found.items() if kind is Standing.NEEDED}
-    say(f"{len(found)} rules left out, one at a time: {len(needed)} alone find a mutant")
-    again = await asyncio.gather(
-        *(try_mutant(mutant, lab, alone=True, without=(rule,)) for rule, mutant in needed.items())
-    )
-    caught = [
-        f"{rule}: {trial.mutant.id} is found without it"
-        for rule, trial in zip(needed, again, strict=True)
-        if trial.catching
+    """Return the rules that find nothing, and those that can be left out where they alone found something."""
+    found = places(trials)
+    needed = {rule: place for rule, place in found.items() if place.standing is Standing.NEEDED}
+    say(f"{len(found)} rules, {len(needed)} left out where they alone find a mutant")
+    passes = await asyncio.gather(*(_passes_without(rule, place, lab) for rule, place in needed.items()))
+    still = [
+        f"{rule}: {place.mutant.id if place.mutant else ''} fails {place.case} without it"
+        for (rule, place), passed in zip(needed.items(), passes, strict=True)
+        if not passed
     ]
-    idle = [f"{rule}: finds no mutant" for rule, (kind, _) in found.items() if kind is Standing.IDLE]
-    return caught + idle
+    idle = {rule for rule, place in found.items() if place.standing is Standing.IDLE}
+    return [
+        *still,
+        *(f"{rule}: finds no mutant" for rule in sorted(idle - unbroken().keys())),
+        *(f"{rule}: finds a mutant, so it has no place in unbroken.yaml" for rule in sorted(unbroken().keys() - idle)),
+    ]
+
+
+async def _passes_without(rule: str, place: Place, lab: Lab) -> bool:
+    assert place.mutant is not None
+    manifest = load(place.mutant.make(lab.folder()))
+    cases = [case for case in everything() if case.id == place.case]
+    results = await lab.results(manifest, cases, without=(rule,))
+    return not any(check.status in FAILED for result in results for check in result.checks)
 
 
 def unfelt_keys(folder: Path, say: Say) -> list[str]:
