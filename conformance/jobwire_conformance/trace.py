@@ -114,8 +114,8 @@ def _head(table: list[Row]) -> Iterator[str]:
     )
     yield ""
     yield (
-        f"{len(table)} requirements, {len(musts)} of them MUST or MUST NOT; {proven} of these are checked and proven, "
-        f"{len(musts) - proven} have a reason below."
+        f"{len(table)} requirements, {len(musts)} of them MUST or MUST NOT; {proven} of these are checked and "
+        "proven. For the others the end of this page has a reason."
     )
     yield ""
     yield "| requirement | level | cases | mutants |"
