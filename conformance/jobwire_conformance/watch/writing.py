@@ -13,6 +13,8 @@ from .facts import Call, Facts, Findings, Given, Problem, Settled, readable
 
 # What a writer of values has to keep to; the limits of a whole document are others for progress.
 _WHOLE = frozenset({"VAL-9", "VAL-10"})
+# Keys that a reader may reject. [VAL-11] [VAL-12]
+_AVOIDED = frozenset({"__proto__", "constructor", "prototype"})
 
 
 def outcomes(facts: Facts) -> Findings:
@@ -73,7 +75,15 @@ def encodings(facts: Facts) -> Findings:
 def _encodings(given: Given) -> set[str]:
     """Return the encodings that an outcome may have: a reader may take what differs among libraries as malformed."""
     own = encoding_of(given.envelope) or "json"
-    return {own} if given.job is not None and not given.job.problems else {own, "json"}
+    read_by_all = given.job is not None and not given.job.problems and not _holds_avoided_key(given.job.value)
+    return {own} if read_by_all else {own, "json"}
+
+
+def _holds_avoided_key(value: Any) -> bool:
+    """Tell whether there is a key that a reader may reject. [VAL-11] [VAL-12]"""
+    if isinstance(value, dict):
+        return any(key in _AVOIDED or key.startswith("\0") or _holds_avoided_key(value[key]) for key in value)
+    return isinstance(value, list) and any(map(_holds_avoided_key, value))
 
 
 def progress(facts: Facts) -> Findings:
