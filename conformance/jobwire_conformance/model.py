@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -71,7 +70,8 @@ class CaseResult:
 
     def record(self) -> dict[str, Any]:
         """Return it as values of JSON."""
-        return dataclasses.asdict(self)
+        # Not `asdict`, which copies each value of a transcript.
+        return vars(self) | {"checks": [dict(vars(check)) for check in self.checks]}
 
 
 _SENTENCE = re.compile(

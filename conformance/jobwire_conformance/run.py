@@ -52,7 +52,7 @@ class Options:
     """How a run is done."""
 
     concurrency: int | None = None
-    """How many cases at a time; by default two a processor."""
+    """How many cases at a time; by default two a processor, and one."""
     seed: int | None = None
     time_scale: float = 1.0
     without: tuple[str, ...] = ()
@@ -137,7 +137,7 @@ class Execution:
         self._total = len(cases)
         self._cases = list(cases)
         self._done = 0
-        self._slots = Slots(options.concurrency or 2 * (os.cpu_count() or 1))
+        self._slots = Slots(options.concurrency or 1 + 2 * (os.cpu_count() or 1))
         self._again: list[tuple[Case, CaseResult]] = []
         self._crashes: dict[str, int] = {}
         self._known = {entry.case: entry for entry in world.manifest.known_failing}

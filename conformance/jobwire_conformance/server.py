@@ -69,10 +69,16 @@ class Server:
     async def resume(self) -> None:
         """Start it again on the same port, with the same settings."""
         process = ValkeyServer(port=self.port, data_dir=self._folder, config=self._settings)
+        starting = asyncio.ensure_future(asyncio.to_thread(process.start))
         try:
-            await asyncio.to_thread(process.start)
+            await asyncio.shield(starting)
         except (ValkeyServerError, OSError) as error:
             raise ServerFailed(str(error)) from error
+        except asyncio.CancelledError:
+            # The thread goes on, and would leave a process that nobody ends.
+            await asyncio.wait([starting])
+            process.terminate()
+            raise
         self._process = process
         if self._limited_to is not None:
             await self._limit(self._limited_to)

@@ -27,7 +27,7 @@ from .options import selecting, selection_of
 Emit = Callable[[dict[str, Any]], None]
 MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
 JOBS = click.option(
-    "--jobs", type=click.IntRange(1), metavar="N", help="Run N cases at a time; default: two a processor."
+    "--jobs", type=click.IntRange(1), metavar="N", help="Run N cases at a time; default: two a processor, and one."
 )
 TIME_SCALE = click.option(
     "--time-scale", type=click.FloatRange(0.1, 100), default=1.0, show_default=True, metavar="X",
