@@ -8,14 +8,16 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import operations as ops
+from .client import connect, connect_async, is_cluster, server_url
 from .clock import ServerClock
 from .defaults import DEFAULT_NAMESPACE
 from .handles import AsyncHandle, Handle
 from .keys import queue_keys
+from .lines import Stream
 from .operations import Ahead, Listen, Operation, Pause, Send, Session, View
 from .registry import Registry
 from .steps import Chain, Group, Known, Step
-from .store import AsyncStore, Store, Stream, connect, connect_async, is_cluster, server_url
+from .store import AsyncStore, Store
 from .values import Encoding
 from .waiting import AsyncListener, ClusterListener, Idle, Listener, hang_up
 

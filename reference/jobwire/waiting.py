@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from .client import is_cluster, response_error
+from .lines import packed
 from .scripts import Call
-from .store import is_cluster, packed, response_error
 
 # Pauses without a subscription, where every look is a poll.
 FIRST_POLL_S = 0.01

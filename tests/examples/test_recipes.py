@@ -13,7 +13,7 @@ import redis
 
 from examples.demo import HERE, Processes
 from jobwire import Jobwire
-from jobwire.store import connect
+from jobwire.client import connect
 from tests.servers import Server, running, until
 from tests.snippets import ROOT, Block, blocks, promised
 

@@ -15,9 +15,10 @@ from hiredis import Reader
 from jobwire import Jobwire, Worker, WorkerSettings, scripts
 from jobwire.clock import ServerClock
 from jobwire.keys import queue_keys
+from jobwire.lines import packed
 from jobwire.scripts import Call, Settle
 from jobwire.steps import build_step
-from jobwire.store import Store, packed
+from jobwire.store import Store
 from jobwire.values import Encoding
 from jobwire.worker.held import Batch, Held
 from jobwire.worker.judge import Judge

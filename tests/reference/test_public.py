@@ -97,8 +97,8 @@ def is_sentence(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z`].*[.:]", first) is not None
 
 
-def test_only_two_modules_know_the_client() -> None:
-    assert {"store.py"} == {path.name for path in SOURCES if "redis" in imports(path)}
+def test_only_one_module_knows_the_client() -> None:
+    assert {"client.py"} == {path.name for path in SOURCES if "redis" in imports(path)}
 
 
 @pytest.mark.parametrize("name", PURE)

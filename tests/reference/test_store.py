@@ -23,7 +23,8 @@ from jobwire import (
     operations,
     store,
 )
-from jobwire.store import AsyncStore, Store, is_passing, server_url, translate
+from jobwire.client import connect, is_passing, pauses, server_url, translate
+from jobwire.store import AsyncStore, Store
 from tests.lua.binding import SCRIPTS, Queue
 from tests.lua.test_cluster import Cluster
 from tests.lua.test_operations import COMMANDS, RIGHTS
@@ -50,7 +51,7 @@ def test_a_bad_url_is_refused(face: str, url: str) -> None:
 
 def test_a_new_connection_is_ready_after_one_round_trip(server: Server, client: redis.Redis) -> None:
     client.config_resetstat()
-    with store.connect(server.url) as connected:
+    with connect(server.url) as connected:
         connected.ping()
     commands = {name.removeprefix("cmdstat_") for name in client.info("commandstats")}
     assert {"hello", "ping"} == commands - {"info", "config|resetstat"}
@@ -323,9 +324,9 @@ def test_our_error_for_one_of_the_clients(expected: type[ServerError], message: 
 
 
 def test_pauses_grow_to_a_limit() -> None:
-    pauses = [pause for pause, _ in zip(store.pauses(), range(20), strict=False)]
-    assert all(0.025 * 2 ** min(number, 5) <= pause <= 1.0 for number, pause in enumerate(pauses[:5]))
-    assert all(0.5 <= pause <= 1.0 for pause in pauses[5:])
+    waits = [pause for pause, _ in zip(pauses(), range(20), strict=False)]
+    assert all(0.025 * 2 ** min(number, 5) <= pause <= 1.0 for number, pause in enumerate(waits[:5]))
+    assert all(0.5 <= pause <= 1.0 for pause in waits[5:])
 
 
 @pytest.fixture(scope="module", params=ENGINES)

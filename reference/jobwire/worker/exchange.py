@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .. import scripts
+from ..client import client_errors, is_passing, translate
 from ..clock import ServerClock
 from ..errors import LayoutMismatch
 from ..keys import QueueKeys
+from ..lines import Line, Packed
 from ..scripts import ClaimReply
-from ..store import Line, Packed, Store, client_errors, is_passing, translate
+from ..store import Store
 from .claiming import Claiming
 from .heartbeat import Heartbeat
 from .settling import Settling, Step

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterable
 
 from .. import scripts
+from ..client import response_error
 from ..clock import ServerClock
-from ..store import Store, response_error
+from ..store import Store
 from .held import Held
 
 # Progress and cancels travel with the extends, so these come at least once a second. [LEASE-1]

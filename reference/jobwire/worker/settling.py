@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from .. import scripts, workflow
+from ..client import LONGEST_PAUSE_S, pauses
 from ..errors import Invalid, Rejected, TooLarge, ValueRefused
 from ..keys import QueueKeys
 from ..lifecycle import Verb
 from ..outcome import Code, ErrorInfo
 from ..scripts import Call
-from ..store import LONGEST_PAUSE_S, pauses
 from ..values import MAX_BYTES
 from .held import Ending, Held
 from .judge import Judge, closing

@@ -6,9 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ..client import SOCKET_TIMEOUT_S, client_errors, is_cluster
 from ..keys import QueueKeys, queue_of
+from ..lines import Line
 from ..scripts import Call
-from ..store import SOCKET_TIMEOUT_S, Line, Store, client_errors, is_cluster
+from ..store import Store
 
 # How long a wait that was called off may take to say whether it claimed something just before.
 LAST_WORD_S = 1.0

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from ..client import connect, is_passing, pauses, translate
 from ..clock import ServerClock
 from ..errors import Refused
 from ..keys import QueueKeys, queue_keys
 from ..scripts import Call
-from ..store import Store, connect, is_passing, pauses, translate
+from ..store import Store
 from .claiming import Claiming
 from .crew import Crew
 from .exchange import Exchange, Landed

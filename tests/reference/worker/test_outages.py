@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import redis as redis_py
 
 from jobwire import State, scripts
+from jobwire.client import connect
 from jobwire.clock import ServerClock
 from jobwire.keys import queue_keys
 from jobwire.scripts import Claimed
-from jobwire.store import Store, connect
+from jobwire.store import Store
 from jobwire.worker.heartbeat import Heartbeat
 from jobwire.worker.held import Held
 from tests.reference.worker.conftest import Bench
