@@ -7,25 +7,16 @@ import hashlib
 import os
 import platform
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .corpus import corpus
 from .manifest import Manifest
-from .model import PACKAGE, SPEC
+from .model import SPEC
 from .plan import Selection
 from .server import Server
 
 SPEC_VERSION = "1.0"
-
-
-def corpus() -> str:
-    """Return the digest of all case data."""
-    digest = hashlib.sha256()
-    for path in _data_files():
-        digest.update(f"{path.relative_to(PACKAGE).as_posix()}\n".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 async def header(
@@ -94,8 +85,3 @@ async def _engine(server: Server) -> str:
         info = await client.info("server")
     name = info.get("server_name", "redis")
     return f"{name} {info.get('valkey_version') or info.get('redis_version')}"
-
-
-def _data_files() -> list[Path]:
-    cases, vectors = PACKAGE / "cases" / "data", PACKAGE / "codec" / "vectors"
-    return sorted([*cases.rglob("*.yaml"), *vectors.rglob("*.json")])

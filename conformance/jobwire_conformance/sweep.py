@@ -15,6 +15,7 @@ from .cases.loader import DATA, FOLDER, CaseFileError, WorkerSettings
 from .cases.matching import faults
 from .cases.reading import Unreadable, read_yaml
 from .cases.texts import unknown_holes
+from .corpus import is_checked
 from .model import requirements
 from .sweep_judge import End
 from .sweep_run import run_sweep
@@ -64,7 +65,7 @@ def load_sweeps() -> tuple[Sweep, ...]:
             problems.append(f"{name}:{error}")
             continue
         for value, line, _ in located.items if located else []:
-            wrong = list(_faults(value))
+            wrong = [] if is_checked() else list(_faults(value))
             problems += [f"{name}:{line}: {message}" for message in wrong]
             if not wrong:
                 sweeps.append(_sweep(value, name, line))

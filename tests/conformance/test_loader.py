@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 import yaml
 
-from jobwire_conformance.cases.loader import Case, CaseFileError, WorkerSettings, load_cases, main, read_files
+from jobwire_conformance import corpus
+from jobwire_conformance.cases.loader import (
+    Case,
+    CaseFileError,
+    WorkerSettings,
+    case_files,
+    load_cases,
+    main,
+    read_files,
+)
 
 GOOD: dict[str, Any] = {
     "case": "worker/retry/last-attempt",
@@ -157,5 +166,18 @@ def test_the_command_says_what_is_wrong_or_how_many(tmp_path: Path, capsys: pyte
     assert "'case' is a required property" in capsys.readouterr().err
 
 
-def test_the_cases_of_the_suite_are_read() -> None:
-    assert len(load_cases()) > 200
+def test_the_cases_of_the_suite_are_read_and_right() -> None:
+    cases = load_cases()
+    assert len(cases) > 200
+    assert list(cases) == read_files(case_files())
+
+
+def test_data_that_were_not_checked_are_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert corpus.is_checked()
+    for text in (None, "", "0" * 64):
+        monkeypatch.setattr(corpus, "CHECKED", tmp_path / "checked")
+        if text is not None:
+            corpus.CHECKED.write_text(text)
+        corpus.is_checked.cache_clear()
+        assert not corpus.is_checked()
+    corpus.is_checked.cache_clear()

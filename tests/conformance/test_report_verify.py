@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobwire_conformance.about import corpus
+from jobwire_conformance.corpus import corpus
 from jobwire_conformance.model import SPEC, CaseResult, Check, Status
 from jobwire_conformance.plan import everything, inapplicable, skipped
 from jobwire_conformance.report.stream import read

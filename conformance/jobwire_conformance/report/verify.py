@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..about import corpus
+from ..corpus import corpus
 from ..manifest import ROLES, Manifest
 from ..model import SPEC, CaseResult, Status, overall
 from ..plan import everything, inapplicable
