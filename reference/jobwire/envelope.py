@@ -19,7 +19,7 @@ from .values import (
     decode_object,
     encode,
     encoding_of,
-    is_exact,
+    is_portable,
     nearest,
 )
 
@@ -122,7 +122,7 @@ def decode(data: bytes, encoding: Encoding | None = None) -> Envelope:
     else:
         if envelope.jobwire != VERSION:
             _check_version(envelope.jobwire)
-    return envelope if _is_exact(envelope) else _rounded(envelope)
+    return envelope if _is_portable(envelope) else _portable(envelope)
 
 
 def check(envelope: Envelope) -> Envelope:
@@ -210,30 +210,35 @@ def _read_slowly(data: bytes) -> Envelope:
         raise Malformed("expected a document of less depth, got a too deep one [VAL-12]") from None
 
 
-def _is_exact(envelope: Envelope) -> bool:
+def _is_portable(envelope: Envelope) -> bool:
     try:
         return (
-            is_exact(envelope.args)
-            and (not envelope.kwargs or is_exact(envelope.kwargs))
-            and (not envelope.headers or is_exact(envelope.headers))
-            and (not envelope.then or is_exact(envelope.then))
-            and (envelope.join is None or is_exact(envelope.join.then))
+            is_portable(envelope.args)
+            and (not envelope.kwargs or is_portable(envelope.kwargs))
+            and (not envelope.headers or is_portable(envelope.headers))
+            and (not envelope.then or is_portable(envelope.then))
+            and (envelope.join is None or is_portable(envelope.join.then))
         )
     except RecursionError:
         raise Malformed("expected a document of less depth, got a too deep one [VAL-12]") from None
 
 
-def _rounded(envelope: Envelope) -> Envelope:
-    """Put the doubles that they mean in place of the largest integers of a new envelope. [VAL-2]"""
+def _portable(envelope: Envelope) -> Envelope:
+    """Put the doubles that they mean in place of the largest integers of a new envelope; raise Malformed. [VAL-2]"""
     try:
         for name in _VALUES:
             if value := getattr(envelope, name):
-                msgspec.structs.force_setattr(envelope, name, nearest(value))
+                msgspec.structs.force_setattr(envelope, name, _nearest(value))
         if envelope.join is not None:
-            msgspec.structs.force_setattr(envelope.join, "then", nearest(envelope.join.then))
+            msgspec.structs.force_setattr(envelope.join, "then", _nearest(envelope.join.then))
     except RecursionError:
         raise Malformed("expected a document of less depth, got a too deep one [VAL-12]") from None
     return envelope
+
+
+def _nearest(value: Any) -> Any:
+    check_read(value)
+    return nearest(value)
 
 
 @cache

@@ -28,6 +28,8 @@ _encode_json = msgspec.json.Encoder().encode
 _encode_msgpack = msgspec.msgpack.Encoder().encode
 _DECODERS = {Encoding.JSON: msgspec.json.Decoder().decode, Encoding.MSGPACK: msgspec.msgpack.Decoder().decode}
 
+_STRINGS = {str}
+
 # What the decoders raise on hostile bytes: deep nesting, bad UTF-8, huge declared lengths.
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MemoryError, OverflowError, ValueError)
 
@@ -122,15 +124,18 @@ def _check_keys(value: dict[Any, Any], what: str) -> None:
         raise ValueRefused(f"{what}: expected keys that differ in more than case, got {sorted(value)} [VAL-6]")
 
 
-def is_exact(value: Any) -> bool:
-    """Whether no integer in a value is beyond those that a double holds exactly."""
-    if type(value) is int:
+def is_portable(value: Any) -> bool:
+    """Whether a decoded value is one of section 4.3 as it is, no integer beyond the exact ones among it."""
+    kind = type(value)
+    if kind is int:
         return -MAX_INTEGER <= value <= MAX_INTEGER
-    if type(value) is list:
-        return is_flat(value) or all(map(is_exact, value))
-    if type(value) is dict:
-        return all(map(is_exact, value.values()))
-    return True
+    if kind is list:
+        return is_flat(value) or all(map(is_portable, value))
+    if kind is dict:
+        return set(map(type, value)) <= _STRINGS and all(map(is_portable, value.values()))
+    if kind is float:
+        return math.isfinite(value)
+    return kind is str or value is None or kind is bool
 
 
 def nearest(value: Any) -> Any:
@@ -157,5 +162,8 @@ def check_read(value: Any) -> None:
             if not isinstance(key, str):
                 raise Malformed(f"expected string keys, got {type(key).__name__} [VAL-12]")
             check_read(member)
-    elif value is not None and not isinstance(value, str | int | float):
+    elif isinstance(value, int | float):
+        if not math.isfinite(nearest(value)):
+            raise Malformed(f"expected a finite number, got {value} [VAL-12]")
+    elif value is not None and not isinstance(value, str):
         raise Malformed(f"expected values of section 4.3, got {type(value).__name__} [VAL-12]")

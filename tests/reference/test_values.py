@@ -13,7 +13,7 @@ from jobwire.values import (
     decode_object,
     encode,
     encoding_of,
-    is_exact,
+    is_portable,
     is_flat,
     nearest,
 )
@@ -119,8 +119,11 @@ def test_too_many_bytes_are_refused(encoding: Encoding) -> None:
         encode({"a": "x"}, encoding, "progress", size - 1)
 
 
-@pytest.mark.parametrize("value", [{"a": b"x"}, {"a": [{5: 1}]}, {"a": {b"k": 1}}, [{"a": ()}]], ids=repr)
+@pytest.mark.parametrize(
+    "value", [{"a": b"x"}, {"a": [{5: 1}]}, {"a": {b"k": 1}}, [{"a": ()}], [math.nan], {"a": [-math.inf]}], ids=repr
+)
 def test_what_cannot_be_written_again_is_not_read(value: Any) -> None:
+    assert not is_portable(value)
     with pytest.raises(Malformed, match="VAL-12"):
         check_read(value)
 
@@ -154,13 +157,13 @@ def test_a_number_that_no_double_can_hold_is_malformed() -> None:
 @pytest.mark.parametrize("value", [2**53, -(2**53), 2**64 - 1, -(2**63)])
 @pytest.mark.parametrize("place", [lambda v: v, lambda v: [0, v], lambda v: {"a": [{"b": v}]}, lambda v: [[v], "x"]])
 def test_no_large_integer_is_missed(value: int, place: Any) -> None:
-    assert not is_exact(place(value))
+    assert not is_portable(place(value))
     assert not is_flat([1, value])
 
 
 @pytest.mark.parametrize("value", [2**53 - 1, -(2**53) + 1, True, None, "x" * 17, 1e300, [0, [1]], {"a": {"b": [2]}}])
-def test_what_is_exact(value: Any) -> None:
-    assert is_exact(value)
+def test_what_is_portable(value: Any) -> None:
+    assert is_portable(value)
 
 
 @pytest.mark.parametrize(
