@@ -38,6 +38,8 @@ func (r *Rejected) problem() Problem {
 	return Problem{Code: r.Code, Message: r.Message, Details: Fields{"field": r.Field}}
 }
 
+var errNotUTF8 = errors.New("a string that is not valid UTF-8")
+
 // ErrUnwritable and ErrTooLarge are what section 4.3 forbids a writer.
 var (
 	ErrUnwritable = errors.New("no value of section 4.3")
@@ -51,7 +53,9 @@ func Read(data []byte) (Fields, string, error) {
 	encoding := "json"
 	switch {
 	case len(data) > 0 && data[0] == '{':
-		err = json.Unmarshal(data, &value)
+		if err = json.Unmarshal(data, &value); err == nil && !utf8.Valid(data) {
+			err = errNotUTF8
+		}
 	case len(data) > 0 && (data[0]&0xf0 == 0x80 || data[0] == 0xde || data[0] == 0xdf):
 		encoding = "msgpack"
 		value, err = unpack(data)
@@ -85,7 +89,11 @@ func unpackValue(decoder *msgpack.Decoder, room int) (any, error) {
 	case code == msgpcode.True || code == msgpcode.False:
 		return decoder.DecodeBool()
 	case msgpcode.IsString(code):
-		return decoder.DecodeString()
+		text, err := decoder.DecodeString()
+		if err == nil && !utf8.ValidString(text) {
+			err = errNotUTF8
+		}
+		return text, err
 	case msgpcode.IsFixedNum(code) || code >= msgpcode.Float && code <= msgpcode.Int64:
 		return unpackNumber(decoder, code)
 	case msgpcode.IsFixedArray(code) || code == msgpcode.Array16 || code == msgpcode.Array32:
@@ -102,7 +110,11 @@ func unpackNumber(decoder *msgpack.Decoder, code byte) (any, error) {
 		return float64(number), err
 	}
 	if code == msgpcode.Float || code == msgpcode.Double {
-		return decoder.DecodeFloat64()
+		number, err := decoder.DecodeFloat64()
+		if err == nil && (math.IsNaN(number) || math.IsInf(number, 0)) {
+			err = fmt.Errorf("%v is not finite", number)
+		}
+		return number, err
 	}
 	number, err := decoder.DecodeInt64()
 	return float64(number), err
@@ -258,10 +270,6 @@ func isArray(value any) bool  { _, ok := value.([]any); return ok }
 func isObject(value any) bool { _, ok := value.(Fields); return ok }
 func isBool(value any) bool   { _, ok := value.(bool); return ok }
 func isText(value any) bool   { _, ok := value.(string); return ok }
-func isTexts(value any) bool {
-	array, ok := value.([]any)
-	return ok && !slices.ContainsFunc(array, func(member any) bool { return !isText(member) })
-}
 
 func number(low, high float64) rule {
 	return func(value any) bool { n, ok := value.(float64); return ok && n >= low && n <= high }
@@ -284,7 +292,7 @@ var (
 	stepOnly   = rules{"pass_result": isBool}
 	retryRules = rules{
 		"max_attempts": integer(1, 1000), "delay_ms": integer(0, maxInteger), "factor": number(1, 1000),
-		"max_delay_ms": integer(0, maxInteger), "jitter": number(0, 1), "no_retry_on": isTexts,
+		"max_delay_ms": integer(0, maxInteger), "jitter": number(0, 1), "no_retry_on": isArray,
 	}
 	joinRequired  = rules{"group": isID, "index": integer(0, 999), "size": integer(1, 1000), "then": isArray}
 	joinOptional  = rules{"ttl_ms": integer(1, maxInteger)}
@@ -347,7 +355,20 @@ func check(value Fields, names rules, needed bool, path string) error {
 		}
 	}
 	if retry, ok := value["retry"].(Fields); ok && names["retry"] != nil {
-		return check(retry, retryRules, false, path+"retry.")
+		return checkRetry(retry, path+"retry.")
+	}
+	return nil
+}
+
+func checkRetry(retry Fields, path string) error {
+	if err := check(retry, retryRules, false, path); err != nil {
+		return err
+	}
+	names, _ := retry["no_retry_on"].([]any)
+	for index, name := range names {
+		if !isText(name) {
+			return invalid(fmt.Sprintf("%sno_retry_on.%d", path, index), name, "FIELD-5")
+		}
 	}
 	return nil
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 pub const MAX_BYTES: usize = 1_048_576;
@@ -199,7 +199,10 @@ impl<'de> Visitor<'de> for Values {
         Ok(if value > MAX_INTEGER as u64 { Value::Float(value as f64) } else { Value::Integer(value as i64) })
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        if !value.is_finite() {
+            return Err(E::custom("a number that is not finite"));
+        }
         let integral = value.fract() == 0.0 && value.abs() <= MAX_INTEGER as f64;
         Ok(if integral { Value::Integer(value as i64) } else { Value::Float(value) })
     }
@@ -219,6 +222,8 @@ impl<'de> Visitor<'de> for Values {
     fn visit_map<A: MapAccess<'de>>(self, mut source: A) -> Result<Value, A::Error> {
         let mut members = Fields::new();
         while let Some((key, member)) = source.next_entry()? {
+            // As a String, a key could be bin.
+            let Value::String(key) = key else { return Err(A::Error::custom("a key that is no string")) };
             members.insert(key, member);
         }
         Ok(Value::Object(members))

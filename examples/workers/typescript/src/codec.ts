@@ -53,11 +53,14 @@ function mapKeyConverter(key: unknown): string {
   return key;
 }
 
-// JSON.parse takes any depth; what goes through a value by recursion does not.
+// JSON.parse takes any depth; what goes through a value by recursion does not. It makes 1e400 infinite.
 function plain(value: unknown, room: number): Value {
+  if (typeof value === "number" && !Number.isFinite(value)) throw new Error("a number that no double can hold");
+  if (typeof value === "string" && !value.isWellFormed()) throw new Error("half a surrogate pair");
   if (value === null || typeof value !== "object") return value as Value;
   if (!isPlain(value)) throw new Error("bin, ext and timestamp are no values [VAL-8]");
   if (room === 0) throw new Error(`deeper than ${READ_DEPTH}`);
+  if (!Array.isArray(value)) Object.keys(value).forEach((key) => plain(key, 0));
   for (const member of Object.values(value)) plain(member, room - 1);
   return value as Value;
 }

@@ -7,7 +7,9 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -60,10 +62,16 @@ public final class Values {
   private static final JsonFactory JSON =
       JsonFactory.builder()
           .streamReadConstraints(
-              StreamReadConstraints.builder().maxNestingDepth(READ_DEPTH).maxNumberLength(Integer.MAX_VALUE).build())
+              StreamReadConstraints.builder()
+                  .maxNestingDepth(READ_DEPTH)
+                  .maxNumberLength(Integer.MAX_VALUE)
+                  .maxNameLength(Integer.MAX_VALUE)
+                  .maxStringLength(Integer.MAX_VALUE)
+                  .build())
           .build();
   private static final MessagePack.UnpackerConfig UNPACKER =
       new MessagePack.UnpackerConfig()
+          .withAllowReadingBinaryAsString(false)
           .withActionOnMalformedString(CodingErrorAction.REPORT)
           .withActionOnUnmappableString(CodingErrorAction.REPORT);
 
@@ -87,7 +95,9 @@ public final class Values {
   }
 
   private static Object parse(byte[] bytes) throws IOException, Malformed {
-    try (JsonParser parser = JSON.createParser(bytes)) {
+    // Of bytes, the parser would take UTF-16 and UTF-32 too.
+    String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+    try (JsonParser parser = JSON.createParser(text)) {
       parser.nextToken();
       Object value = parseValue(parser);
       if (parser.nextToken() != null) {
