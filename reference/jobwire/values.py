@@ -128,7 +128,7 @@ def is_portable(value: Any) -> bool:
     """Whether a decoded value is one of section 4.3 as it is, no integer beyond the exact ones among it."""
     kind = type(value)
     if kind is int:
-        return -MAX_INTEGER <= value <= MAX_INTEGER
+        return bool(-MAX_INTEGER <= value <= MAX_INTEGER)
     if kind is list:
         return is_flat(value) or all(map(is_portable, value))
     if kind is dict:

@@ -13,8 +13,8 @@ from jobwire.values import (
     decode_object,
     encode,
     encoding_of,
-    is_portable,
     is_flat,
+    is_portable,
     nearest,
 )
 from tests.reference.documents import LARGEST, nested, pack, unpack
