@@ -27,6 +27,11 @@ def total(outcomes):
     return sum(outcome["result"] for outcome in outcomes)
 
 
+@app.job("bill")
+def bill(price, name):
+    return f"{name} pays {price}"
+
+
 @app.job("sleep")
 def sleep(seconds):
     time.sleep(seconds)

