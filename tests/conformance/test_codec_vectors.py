@@ -63,6 +63,8 @@ def places(vector: Vector, twin: Vector) -> int:
 
 def is_one_change(one: bytes, other: bytes) -> bool:
     """Tell whether bytes were only put in or left out, or a few changed; behind a bad first byte nothing counts."""
+    if one.replace(b"\0", b"") == other:
+        return True  # UTF-16
     start = next((at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), None)
     if start is None or start == 0:
         return True

@@ -11,7 +11,7 @@ from codec import EXACT, Rejected, read, write
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}", re.ASCII)
 QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
-VERSION = re.compile(r"([0-9]+)\.[0-9]+", re.ASCII)
+VERSION = re.compile(r"0*([0-9]+)\.[0-9]+", re.ASCII)
 Fits = Callable[[Any], bool]
 
 
