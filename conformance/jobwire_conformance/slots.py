@@ -12,14 +12,14 @@ class Slots:
     """So many slots; who came first is served first, so that nobody who needs many waits for ever."""
 
     def __init__(self, count: int) -> None:
-        self._count = count
+        self.count = count
         self._free = count
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @contextlib.asynccontextmanager
     async def taken(self, wanted: int) -> AsyncIterator[None]:
         """Hold slots; one who wants more than there are gets all."""
-        wanted = min(wanted, self._count)
+        wanted = min(wanted, self.count)
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append((wanted, turn))
         self._serve()

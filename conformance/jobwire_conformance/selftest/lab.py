@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import itertools
 import os
 import shutil
@@ -46,6 +47,12 @@ class Lab:
         folder = self._folder / str(next(self._numbers))
         folder.mkdir()
         return folder
+
+    def wider(self, factor: int) -> Lab:
+        """Return this with so many times the slots, for cases that do nothing but wait."""
+        other = copy.copy(self)
+        other._slots = Slots(factor * self._slots.count)
+        return other
 
     async def results(
         self, manifest: Manifest, cases: Sequence[Planned], *, time_scale: float = 1.0, without: Collection[str] = ()

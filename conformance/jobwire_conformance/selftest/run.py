@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import itertools
 import json
 import sys
 import time
@@ -25,8 +26,10 @@ from .trying import Trial, try_mutant
 
 # What nobody sends will not come later.
 SCALE_OF_NULLS: Final = 0.2
+# What fails waits most of the time for what will not come.
+WIDER: Final = 3
 # Mutants at a time, each with some cases: enough to keep all slots busy.
-MUTANTS_AT_A_TIME: Final = 6
+MUTANTS_AT_A_TIME: Final = 18
 
 Say = Callable[[str], None]
 
@@ -83,13 +86,13 @@ async def _prove(mutants: Sequence[Mutant], slots: int | None, whole: bool, say:
             findings.broken += await specimen_fails(lab, say)
             if findings.broken:
                 return findings
-            findings.faults += await nulls_pass(lab, say)
-        findings.trials += await try_mutants(mutants, lab, say)
+            findings.faults += await nulls_pass(lab.wider(WIDER), say)
+        findings.trials += await try_mutants(mutants, lab.wider(WIDER), say)
         findings.faults += [_told(trial) for trial in findings.trials if trial.entry.verdict is not Verdict.CAUGHT]
         findings.broken += [trouble for trial in findings.trials for trouble in trial.troubles]
         if whole:
             manifest = load(SPECIMEN)
-            findings.faults += [f"not felt: {each}" for each in await unfelt_turns(manifest, lab, say)]
+            findings.faults += [f"not felt: {each}" for each in await unfelt_turns(manifest, lab.wider(WIDER), say)]
             findings.faults += [f"not felt: {each}" for each in await unfelt_rules(findings.trials, lab, say)]
             findings.faults += [f"not felt: {each}" for each in unfelt_keys(lab.folder(), say)]
     return findings
@@ -113,16 +116,17 @@ async def specimen_fails(lab: Lab, say: Say) -> list[str]:
 
 async def nulls_pass(lab: Lab, say: Say) -> list[str]:
     """Return what implementations pass that do nothing of what they should."""
-    found: list[str] = []
-    for path in sorted(NULLS.glob("*.toml")):
+
+    async def one(path: Path) -> list[str]:
         manifest = load(path)
         results = await lab.results(manifest, _applicable(manifest), time_scale=SCALE_OF_NULLS)
         say(f"nulls/{path.name}: {_counted(results)}")
-        found += [
-            f"nulls/{path.name} passes {each.id}" for each in results if each.status in (Status.PASS, Status.WARN)
+        passed = [each for each in results if each.status in (Status.PASS, Status.WARN)]
+        return [f"nulls/{path.name} passes {each.id}" for each in passed] + [
+            f"nulls/{path.name}: {each.id}: {each.reason}" for each in results if each.status is Status.ERROR
         ]
-        found += [f"nulls/{path.name}: {each.id}: {each.reason}" for each in results if each.status is Status.ERROR]
-    return found
+
+    return list(itertools.chain.from_iterable(await asyncio.gather(*map(one, sorted(NULLS.glob("*.toml"))))))
 
 
 def _applicable(manifest: Manifest) -> list[Planned]:
