@@ -53,11 +53,12 @@ conformance: $(VENV)/installed  ## run the conformance suite against the referen
 	@$(BIN)/jobwire-conformance run reference/conformance/jobwire.toml --report dist/conformance.ndjson \
 		&& $(BIN)/jobwire-conformance report dist/conformance.ndjson --html dist/conformance.html
 
-interop: $(VENV)/installed  ## have the workers in five languages work with each other; report in dist/interop.html
+interop: $(VENV)/tools  ## have the workers in five languages work with each other and their codecs agree; report in dist/interop.html
 	@mkdir -p dist
 	@$(BIN)/jobwire-conformance interop reference/conformance $(addprefix examples/workers/,typescript go rust java) \
 		--report dist/interop.ndjson; code=$$?; \
 		$(BIN)/jobwire-conformance report dist/interop.ndjson --html dist/interop.html && exit $$code
+	$(BIN)/pytest -n 0 tests/interop
 
 self-test: $(VENV)/installed  ## prove that the suite finds the mistakes that it is there to find, about 10 minutes
 	@$(BIN)/jobwire-conformance self-test
