@@ -273,6 +273,14 @@ def test_all_commands_are_named(command: Command) -> None:
     assert "Exit codes: 0 conforms" in out
 
 
+def test_a_run_behind_an_ampersand_starts_programs_that_hear_of_sigint(tmp_path: Path) -> None:
+    run = [sys.executable, "-m", "jobwire_conformance", "run", SPECIMEN, "--case", "worker/shutdown/interrupt"]
+    # What a script starts with & ignores SIGINT, and so does all that this starts.
+    ended = subprocess.run(["sh", "-c", """trap '' INT; exec "$@" """, "sh", *run], capture_output=True, timeout=120)
+    assert 3 == ended.returncode, ended.stdout.decode()
+    assert b"(1 pass, " in ended.stdout
+
+
 def test_a_run_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
     report = tmp_path / "run.ndjson"
     words = ["run", SPECIMEN, "--case", "worker/*", "--report", str(report)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -79,4 +80,7 @@ def _told(message: str, code: int) -> int:
 
 def main() -> None:
     """Run the command line of this process."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So it is behind `&` in a script, and each program that is started here would inherit it. [STOP-5]
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))

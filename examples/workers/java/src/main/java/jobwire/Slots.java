@@ -27,10 +27,6 @@ final class Slots {
     return closed ? 0 : all - taken;
   }
 
-  synchronized int taken() {
-    return taken;
-  }
-
   synchronized void take() {
     taken++;
   }

@@ -378,7 +378,7 @@ public final class Worker {
       stopping = true;
       slots.close();
       long end = Clock.monotonicMs() + settings.graceMs();
-      while (Clock.monotonicMs() < end && (claiming.isLocked() || slots.taken() > 0)) {
+      while (Clock.monotonicMs() < end && (claiming.isLocked() || !held.isEmpty())) {
         Scripts.pause(5);
       }
     }
