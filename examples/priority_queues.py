@@ -19,7 +19,7 @@ jobs = {
     "default: invoice 2": order.step(),
 }
 
-sleep.enqueue(0.3)  # keeps the worker busy until all four are there
+sleep.enqueue(1)  # keeps the worker busy until all four are there
 handles = app.enqueue_many(jobs.values())
 
 number = dict(zip(jobs, [handle.result(timeout=10) for handle in handles], strict=True))

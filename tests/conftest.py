@@ -5,6 +5,7 @@
 `pytestmark = pytest.mark.usefixtures("clean")`, and one test opts out by `@pytest.mark.leaves_keys`.
 """
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,9 @@ from tests.servers import ENGINES, Server, assert_clean, running
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # What a script starts with & ignores it, and so would all that the tests start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "leaves_keys: the test does not drain its queues")
 
 

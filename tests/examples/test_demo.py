@@ -110,18 +110,19 @@ def path_of(directory: Path, programs: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("reason", "programs"),
+    ("reason", "programs", "build_s"),
     [
-        ("node is not installed", {}),
-        ("npm ci ended with status 1 and said: no network", {"node": NODE, "npm": "echo no network; exit 1"}),
-        ("its build was not done after 1 s", {"node": NODE, "npm": "sleep 60"}),
+        ("node is not installed", {}, 60),
+        ("npm ci ended with status 1 and said: no network", {"node": NODE, "npm": "echo no network; exit 1"}, 60),
+        ("its build was not done after 1 s", {"node": NODE, "npm": "sleep 60"}, 1),
     ],
 )
 def test_a_worker_for_node_that_cannot_be_had_is_left_out(
-    reason: str, programs: dict[str, str], tmp_path: Path
+    reason: str, programs: dict[str, str], build_s: int, tmp_path: Path
 ) -> None:
     examples = few(tmp_path)
-    (examples / "demo.py").write_text((examples / "demo.py").read_text().replace(f"BUILD_S = {BUILD_S}", "BUILD_S = 1"))
+    source = (examples / "demo.py").read_text()
+    (examples / "demo.py").write_text(source.replace(f"BUILD_S = {BUILD_S}", f"BUILD_S = {build_s}"))
     with demo_of(examples, tmp_path / "scratch", path_of(tmp_path / "path", programs)) as demo:
         assert demo.end() == (0, "")
         assert f"\nWithout a worker for Node, and so without in_node.py: {reason}.\n" in demo.printed
