@@ -292,7 +292,7 @@ def _check_steps(steps: list[dict[str, Any]], at: str, seen: set[str]) -> None:
     for number, step in enumerate(steps):
         here = f"{at}.{number}"
         for name in _NOT_IN_A_STEP:
-            if step.get(name) is not None:
+            if name in step:
                 raise Invalid(f"{here}.{name}", "expected no such member in a step", "FLOW-1")
         fields = _convert(step, Step, f"{here}.")
         check_id(fields.id, f"{here}.id")

@@ -104,7 +104,11 @@ def is_readable(data: bytes) -> bool:
 def without_nulls(value: Any, required: bool = False) -> Any:
     """Leave out what is null, as a reader does; if `required`, only where null means absence."""
     if isinstance(value, dict):
-        kept = ("jobwire", "id", "type", "queue", "group", "index", "size", "then") if required else ()
+        kept = (
+            ("jobwire", "id", "type", "queue", "root_id", "parent_id", "group", "index", "size", "then")
+            if required
+            else ()
+        )
         return {
             name: member if name in ("args", "kwargs", "headers") else without_nulls(member, required)
             for name, member in value.items()

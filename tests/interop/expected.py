@@ -151,7 +151,7 @@ def in_steps(steps: list[Any], at: str, seen: set[str]) -> Iterator[str]:
             yield f"{at}{place}"
             continue
         here = f"{at}{place}."
-        yield from (here + name for name in ("jobwire", "then", "root_id", "parent_id") if step.get(name) is not None)
+        yield from (here + name for name in ("jobwire", "then", "root_id", "parent_id") if name in step)
         yield from in_work(step, STEP, here, seen)
         if step.get("join") is not None and place < len(steps) - 1:
             yield f"{here}join"

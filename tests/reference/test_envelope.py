@@ -105,6 +105,7 @@ INVALID = [
     ("join.size", {"join": JOIN | {"size": 1001}}),
     ("join.then", {"join": JOIN | {"then": []}}),
     ("join.then", {"join": JOIN | {"then": None}}),
+    ("then.0.then", {"then": [STEP | {"then": None}]}),
     ("join.then.0.id", {"join": JOIN | {"then": [STEP | {"id": "a"}]}}),
     ("join.ttl_ms", {"join": JOIN | {"ttl_ms": 0}}),
 ]
@@ -146,7 +147,7 @@ VALID = [
     ("parent_id", "p", "p"),
     ("then", [], None),
     ("then", [STEP, JOINED | {"id": "d"}], [STEP, JOINED | {"id": "d"}]),
-    ("then", [STEP | {"then": None, "priority": 5.0}], [STEP | {"then": None, "priority": 5.0}]),
+    ("then", [STEP | {"args": None, "priority": 5.0}], [STEP | {"args": None, "priority": 5.0}]),
     ("join", None, None),
     ("join", Join(group="g", index=0, size=2, then=[STEP]), JOIN | {"ttl_ms": None, "later": 1}),
 ]

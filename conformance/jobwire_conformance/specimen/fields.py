@@ -145,7 +145,7 @@ def _check_steps(steps: list[Any], at: str, seen: set[str]) -> None:
             raise Rejected("invalid", f"{at}{place}")
         here = f"{at}{place}."
         for name in NOT_IN_A_STEP:
-            if step.get(name) is not None:
+            if name in step:
                 raise Rejected("invalid", here + name)
         _check_members(step, STEP, REQUIRED, here)
         if step["id"] in seen:

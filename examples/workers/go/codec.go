@@ -411,8 +411,8 @@ func checkSteps(steps []any, seen map[any]bool, path string) error {
 
 func checkStep(step Fields, seen map[any]bool, path string, last bool) error {
 	for _, name := range []string{"jobwire", "then", "root_id", "parent_id"} {
-		if step[name] != nil {
-			return invalid(path+name, step[name], "FLOW-1")
+		if value, there := step[name]; there {
+			return invalid(path+name, value, "FLOW-1")
 		}
 	}
 	if err := errors.Join(check(step, required, true, path), check(step, common, false, path), check(step, stepOnly, false, path)); err != nil {

@@ -174,8 +174,7 @@ fn check_steps(steps: &[Value], seen: &mut HashSet<String>, path: &str) -> Resul
 }
 
 fn check_step(step: &Fields, seen: &mut HashSet<String>, path: &str, last: bool) -> Result<(), Rejected> {
-    let there = |name: &&str| step.get(*name).is_some_and(|value| *value != Value::Null);
-    if let Some(name) = ["jobwire", "then", "root_id", "parent_id"].iter().find(|name| there(name)) {
+    if let Some(name) = ["jobwire", "then", "root_id", "parent_id"].iter().find(|name| step.contains_key(**name)) {
         return Err(invalid(&format!("{path}{name}"), step.get(*name), "FLOW-1"));
     }
     check(step, REQUIRED, true, path)?;
@@ -184,7 +183,7 @@ fn check_step(step: &Fields, seen: &mut HashSet<String>, path: &str, last: bool)
     if !seen.insert(text_of(step, "id")) {
         return Err(invalid(&format!("{path}id"), step.get("id"), "FLOW-2"));
     }
-    if there(&"join") && !last {
+    if !last && step.get("join").is_some_and(|join| *join != Value::Null) {
         return Err(invalid(&format!("{path}join"), None, "FLOW-1"));
     }
     check_flow(step, seen, path, &[])

@@ -202,7 +202,7 @@ function checkSteps(steps: Value[], seen: Set<string>, path: string): void {
     const here = `${path}${index}`;
     if (!object(step)) throw invalid(here, step, "FLOW-2");
     const fields = step as Fields;
-    const forbidden = NOT_IN_STEP.find((name) => own(fields, name) !== null);
+    const forbidden = NOT_IN_STEP.find((name) => Object.hasOwn(fields, name));
     if (forbidden) throw invalid(`${here}.${forbidden}`, fields[forbidden]!, "FLOW-1");
     checkFields(fields, REQUIRED, STEP, `${here}.`);
     if (seen.has(fields["id"] as string)) throw new Rejected("invalid", `${here}.id: stands twice [FLOW-2]`, `${here}.id`);

@@ -211,7 +211,7 @@ public final class Codec {
 
   private static void checkStep(Map<String, Object> step, Set<Object> seen, String path, boolean last) throws Rejected {
     for (String name : List.of("jobwire", "then", "root_id", "parent_id")) {
-      if (step.get(name) != null) {
+      if (step.containsKey(name)) {
         throw invalid(path + name, step.get(name), "FLOW-1");
       }
     }
