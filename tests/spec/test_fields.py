@@ -60,7 +60,7 @@ def test_outcome_without_success_has_an_error() -> None:
 
 def test_a_step_has_the_fields_of_a_job_but_four_and_pass_result() -> None:
     fields = {name: {"$ref": f"urn:jobwire:1.0:job#/properties/{name}"} for name in JOB["properties"]}
-    without = {name: {"type": "null"} for name in ("jobwire", "then", "root_id", "parent_id")}
+    without = {name: {"not": {}} for name in ("jobwire", "then", "root_id", "parent_id")}
     pass_result = STEP["properties"]["pass_result"]
     assert STEP["properties"] == fields | without | {"pass_result": pass_result}
     assert (pass_result["type"], pass_result["default"]) == (["boolean", "null"], True)
