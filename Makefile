@@ -63,7 +63,7 @@ interop: $(VENV)/tools  ## have the workers in five languages work with each oth
 self-test: $(VENV)/installed  ## prove that the suite finds the mistakes that it is there to find, about 10 minutes
 	@$(BIN)/jobwire-conformance self-test
 
-bench: $(VENV)/bench  ## compare with other job queues, about an hour; BENCH="--peers rq --figures one" for a part
+bench: $(VENV)/bench  ## compare with other job queues, one to two hours; BENCH="--peers rq --figures one" for a part
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 bench-quick: $(VENV)/bench  ## the main figures beside three of them, 3 minutes

@@ -1,4 +1,7 @@
-"""An environment for each peer under .bench/: a venv, an npm folder, a Go binary; made when missing or changed."""
+"""An environment for each peer under .bench/: a venv, an npm folder, a Go binary; made when missing or changed.
+
+Jobwire's workers in other languages are built anew by the tools of each, which know what has changed.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 DRIVERS = Path(__file__).parent / "drivers"
 ROOT = Path(__file__).parent.parent / ".bench"
+EXAMPLES = Path(__file__).parent.parent / "examples" / "workers"
 INSTALL_S = 600
 
 
@@ -31,6 +36,9 @@ def prepare(driver: str, say: Callable[[str], None]) -> Program:
     source = DRIVERS / driver
     if driver in ("jobwire", "bare"):
         return Program((sys.executable, str(source / "driver.py")))
+    if driver in BUILDERS:
+        say(f"building {driver}")
+        return Program((sys.executable, str(DRIVERS / "example.py"), *BUILDERS[driver](source, ROOT / driver)))
     if (source / "requirements.txt").exists():
         return _python(driver, source, say)
     if (source / "package.json").exists():
@@ -77,6 +85,40 @@ def _go(driver: str, source: Path, say: Callable[[str], None]) -> Program:
         _run([go, "build", "-o", str(home / "driver"), "."], cwd=source)
         _mark(home, wanted)
     return Program((str(home / "driver"),))
+
+
+def _typescript(source: Path, _: Path) -> list[str]:
+    node, _npm = _found("node"), _found("npm")
+    _set_up("typescript")
+    return [node, str(source / "driver.mjs")]
+
+
+def _go_example(source: Path, home: Path) -> list[str]:
+    # As if it were a part of the example, by whose versions it is built.
+    _run([_found("go"), "build", "-o", str(home / "driver"), str(source / "main.go")], cwd=EXAMPLES / "go")
+    return [str(home / "driver")]
+
+
+def _rust(source: Path, home: Path) -> list[str]:
+    _run([_found("cargo"), "build", "--release", "--quiet", "--target-dir", str(home)], cwd=source)
+    return [str(home / "release" / "driver")]
+
+
+def _java(source: Path, home: Path) -> list[str]:
+    java, javac, _mvn = _found("java"), _found("javac"), _found("mvn")
+    _set_up("java")
+    classes = ":".join(str(EXAMPLES / "java" / "target" / name) for name in ("classes", "dependency/*"))
+    _run([javac, "-d", str(home), "-cp", classes, str(source / "Driver.java")])
+    return [java, "-cp", f"{home}:{classes}", "Driver"]
+
+
+def _set_up(example: str) -> None:
+    """Build an example as its manifest says."""
+    manifest = tomllib.loads((EXAMPLES / example / "jobwire.toml").read_text())
+    _run(manifest["setup"], cwd=EXAMPLES / example)
+
+
+BUILDERS = {"typescript": _typescript, "go": _go_example, "rust": _rust, "java": _java}
 
 
 def _found(program: str) -> str:

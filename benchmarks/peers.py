@@ -7,9 +7,10 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """What a row is compared as."""
+    """What a row is compared as; an example is a worker of ours in another language, and never a peer."""
 
     OWN = "own"
+    EXAMPLE = "example"
     PEER = "peer"
     LIMIT = "limit"
 
@@ -40,6 +41,17 @@ BULLMQ, ASYNQ = "BullMQ", "asynq"
 ROWS = (
     Row(name=JOBWIRE, driver="jobwire", variant="msgpack", kind=Kind.OWN, guess=25_000),
     Row(name=JOBWIRE_JSON, driver="jobwire", variant="json", kind=Kind.OWN, guess=20_000),
+    Row(
+        name="Jobwire, TypeScript",
+        driver="typescript",
+        variant="msgpack-c8",
+        language="TypeScript",
+        kind=Kind.EXAMPLE,
+        guess=5_000,
+    ),
+    Row(name="Jobwire, Go", driver="go", variant="msgpack-c50", language="Go", kind=Kind.EXAMPLE, guess=5_000),
+    Row(name="Jobwire, Rust", driver="rust", variant="msgpack-c50", language="Rust", kind=Kind.EXAMPLE, guess=5_000),
+    Row(name="Jobwire, Java", driver="java", variant="msgpack-c50", language="Java", kind=Kind.EXAMPLE, guess=5_000),
     Row(name="RQ", driver="rq", variant="simple", guess=200),
     Row(name="Celery", driver="celery", variant="prefork", guess=600),
     Row(name="Dramatiq", driver="dramatiq", variant="threads8"),
@@ -84,8 +96,8 @@ def chosen(drivers: tuple[str, ...]) -> list[Row]:
 
 
 def peer_names() -> list[str]:
-    """Return the drivers of all peers."""
-    return list(dict.fromkeys(row.driver for row in ROWS if row.kind is Kind.PEER))
+    """Return the drivers of all rows that can be left out: the examples, and the peers."""
+    return list(dict.fromkeys(row.driver for row in ROWS if row.driver not in ALWAYS))
 
 
 def row_named(name: str) -> Row:

@@ -16,7 +16,7 @@ from .statistics import Summary
 
 # Of middle brightness: the page shows through.
 INK, FAINT = "#7a828c", "#7a828c44"
-COLOURS = {Kind.OWN: "#e8590c", Kind.PEER: "#4c8eda", Kind.LIMIT: "#9aa3ad"}
+COLOURS = {Kind.OWN: "#e8590c", Kind.EXAMPLE: "#f0a04b", Kind.PEER: "#4c8eda", Kind.LIMIT: "#9aa3ad"}
 STYLE: Any = {
     "text.color": INK,
     "axes.edgecolor": FAINT,
@@ -106,9 +106,7 @@ def _bar_panel(axes: Any, panel: Panel, rows: Sequence[tuple[str, Kind, Summary]
     colours = [COLOURS[kind] for _, kind, _ in rows]
     axes.barh(places, medians, xerr=errors, color=colours, height=0.68, ecolor=INK, error_kw={"linewidth": 1})
     axes.set_yticks(places, [name for name, _, _ in rows])
-    for label, (_, kind, _) in zip(axes.get_yticklabels(), rows, strict=True):
-        if kind is Kind.OWN:
-            label.set(color=COLOURS[kind], fontweight="bold")
+    _name(axes, [kind for _, kind, _ in rows])
     largest = max(summary.high for _, _, summary in rows)
     if panel.log:
         axes.set_xscale("log")
@@ -128,12 +126,20 @@ def _bar_panel(axes: Any, panel: Panel, rows: Sequence[tuple[str, Kind, Summary]
     axes.minorticks_off()
 
 
+def _name(axes: Any, kinds: Sequence[Kind]) -> None:
+    """Let the names of our own rows stand out."""
+    for label, kind in zip(axes.get_yticklabels(), kinds, strict=True):
+        if kind in (Kind.OWN, Kind.EXAMPLE):
+            label.set(color=COLOURS[kind], fontweight="bold")
+
+
 def _latency(results: Results, path: Path) -> bool:
     titles = {"trip": "round trip on an idle worker, ms", "load": "round trip under half load, ms"}
     present = [name for name in titles if any(results.of(name, row.name) for row in ROWS)]
     if not present:
         return False
-    figure = Figure(figsize=(5.2 * len(present), 4.4), layout="constrained")
+    tallest = max(sum(bool(results.of(name, row.name)) for row in ROWS) for name in present)
+    figure = Figure(figsize=(5.2 * len(present), 1.1 + 0.27 * tallest), layout="constrained")
     for number, name in enumerate(present):
         axes = figure.add_subplot(1, len(present), number + 1)
         _latency_panel(axes, results, name)
@@ -163,9 +169,7 @@ def _latency_panel(axes: Any, results: Results, figure: str) -> None:
     largest = max(late.high for _, _, late in rows)
     axes.set_xlim(min(middle.low for _, middle, _ in rows) / 1.5, largest * 12)
     axes.set_yticks(range(len(rows)), [row.name for row, _, _ in rows])
-    for label, (row, _, _) in zip(axes.get_yticklabels(), rows, strict=True):
-        if row.kind is Kind.OWN:
-            label.set(color=COLOURS[row.kind], fontweight="bold")
+    _name(axes, [row.kind for row, _, _ in rows])
     axes.xaxis.set_major_formatter("{x:g}")
     axes.grid(axis="x", linewidth=0.7)
     axes.tick_params(length=0)

@@ -41,7 +41,7 @@ class Progress:
         """Say what came of it."""
         self._took_s[self._key] = time.monotonic() - self._began
         size = f" {done.payload // 1024} KB" if done.payload else ""
-        where = f"repeat {done.repeat + 1}/{repeats}  {done.figure + size:15} {done.row:16}"
+        where = f"repeat {done.repeat + 1}/{repeats}  {done.figure + size:15} {done.row:19}"
         still = clock(remaining_s(self._took_s, rest))
         took = clock(time.monotonic() - self._first)
         self._say(f"{took}  {where} {outcome(done):32} still about {still}")

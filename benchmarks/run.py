@@ -133,9 +133,9 @@ def _made(task: Task, values: Values, foreign: float, **more: str) -> Measuremen
 
 
 def _crash_all(context: Context, results: Results, rows: list[Row], say: Callable[[str], None]) -> None:
-    """Do it once for every peer, and as often as all else for Jobwire, all at the same time."""
+    """Do it once for every peer and example, and as often as all else for Jobwire, all at the same time."""
     say(f"crash: every worker is killed, and watched for up to {crash.WATCHED_S:.0f} s")
-    todo = [(row, context.program(row)) for row in rows if row.kind is Kind.PEER]
+    todo = [(row, context.program(row)) for row in rows if row.kind in (Kind.PEER, Kind.EXAMPLE)]
     todo += [(row, context.program(row)) for row in rows if row.name == JOBWIRE for _ in range(context.mode.repeats)]
 
     def told(row: Row, values: Values | Exception) -> None:

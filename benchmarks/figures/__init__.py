@@ -12,6 +12,9 @@ from .kinds import Values
 
 EVERYBODY = frozenset(Kind)
 QUEUES = frozenset({Kind.OWN, Kind.PEER})
+# An example's jobs come from the reference: only what its worker, or its own producer, does is a figure of its own.
+WORKERS = QUEUES | {Kind.EXAMPLE}
+BULK = QUEUES | {Kind.LIMIT}
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,12 @@ FIGURES = {
     figure.name: figure
     for figure in (
         Figure("one", enqueue.one),
-        Figure("bulk", enqueue.bulk),
+        Figure("bulk", enqueue.bulk, BULK),
         Figure("memory", enqueue.memory, QUEUES),
         Figure("process", process.process),
-        Figure("processes", process.processes, QUEUES),
-        Figure("trip", trip.trip, QUEUES),
-        Figure("load", trip.load, QUEUES),
+        Figure("processes", process.processes, WORKERS),
+        Figure("trip", trip.trip, WORKERS),
+        Figure("load", trip.load, WORKERS),
         Figure("scripts", scripts.measure, alone=True),
         Figure("growth", growth.measure, alone=True, sized=False),
         Figure("start", start.measure, alone=True, sized=False),

@@ -29,6 +29,12 @@ def test_comparison() -> None:
     assert "<sup>1</sup> Jobwire: no | server" == lines[5]
 
 
+def test_a_figure_that_a_row_has_not_is_a_dash_without_a_note() -> None:
+    run = results(("bulk", "Jobwire", {"rate": 9.0}), ("trip", "Jobwire, Go", {"p50_ms": 0.5, "p99_ms": 2.0}))
+    lines = comparison(run).splitlines()
+    assert ["| **Jobwire** | 9 | – | – |", "| Jobwire, Go | – | 0.50 | 2.00 |"] == lines[2:]
+
+
 def test_growth() -> None:
     run = results(("growth", "Jobwire", {"rate_idle_0": 2.0, "rate_waiting_2000000": 5.0, "rate_waiting_1000": 9.0}))
     assert ["1,000 jobs waiting", "2,000,000 jobs waiting", "0 idle workers beside it"] == [

@@ -3,7 +3,7 @@
 from benchmarks.figures import FIGURES
 from benchmarks.modes import FULL, QUICK
 from benchmarks.peers import QUICK as QUICK_PEERS
-from benchmarks.peers import chosen, peer_names
+from benchmarks.peers import Kind, chosen, peer_names
 from benchmarks.progress import clock, outcome, remaining_s
 from benchmarks.results import Measurement
 from benchmarks.run import tasks
@@ -31,6 +31,20 @@ def test_rows_are_interleaved_and_take_turns() -> None:
 def test_the_quick_mode_has_three_peers() -> None:
     assert 3 == len(QUICK_PEERS)
     assert "bullmq" in QUICK_PEERS
+
+
+def test_the_other_languages_are_in_the_whole_run_and_not_in_the_quick_one() -> None:
+    names = {"Jobwire, TypeScript", "Jobwire, Go", "Jobwire, Rust", "Jobwire, Java"}
+    assert names == {row.name for row in chosen(tuple(peer_names())) if row.kind is Kind.EXAMPLE}
+    assert names.isdisjoint(row.name for row in chosen(QUICK_PEERS))
+    assert names & {row.name for row in chosen(("go", "asynq"))} == {"Jobwire, Go"}
+
+
+def test_an_example_has_the_figures_of_its_worker_and_its_producer() -> None:
+    row = next(row for row in chosen(("rust",)) if row.kind is Kind.EXAMPLE)
+    assert {"one", "process", "processes", "trip", "load"} == {
+        name for name, figure in FIGURES.items() if figure.includes(row)
+    }
 
 
 def test_the_rest_takes_as_long_as_before() -> None:

@@ -57,6 +57,13 @@ def test_a_peer_whose_enqueue_can_double_a_job_is_not_counted() -> None:
     assert not [each for each in verdicts(results(*FIGURES)) if each.about == "enqueue one by one, beside Huey"]
 
 
+@pytest.mark.parametrize("name", ["Jobwire, TypeScript", "Jobwire, Go", "Jobwire, Rust", "Jobwire, Java"])
+def test_another_language_counts_neither_as_a_peer_nor_as_jobwire(name: str) -> None:
+    best = {"rate": 900_000.0, "p50_ms": 0.01, "p99_ms": 0.01, "again_s": 90.0}
+    figures = ("one", "bulk", "process", "processes", "trip", "load", "crash")
+    assert verdicts(results(*FIGURES)) == verdicts(results(*FIGURES, *((figure, name, best) for figure in figures)))
+
+
 def test_nothing_measured_is_nothing_met() -> None:
     assert {None} == {each.met for each in verdicts(results())}
     assert [] == shares(results())
