@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import jobwire.Codec.Problem;
@@ -129,27 +130,37 @@ public final class Producer implements AutoCloseable {
   /** What the server publishes about jobs. Without the right to subscribe a wait goes on by looking. [WAIT-2] */
   private final class Pushes extends JedisShardedPubSub implements AutoCloseable {
     private final Semaphore pushed = new Semaphore(0);
-    private final Semaphore subscribed = new Semaphore(0);
+    private final CountDownLatch subscribed = new CountDownLatch(1);
+    private final String[] channels;
+    private boolean listening;
+    private boolean over;
 
     Pushes(List<Reference> jobs) throws InterruptedException {
-      String[] channels = jobs.stream().map(job -> scripts.key(job.queue(), "result:" + job.id())).toArray(String[]::new);
-      Thread thread = new Thread(() -> listen(channels), "pushes");
+      this.channels = jobs.stream().map(job -> scripts.key(job.queue(), "result:" + job.id())).toArray(String[]::new);
+      Thread thread = new Thread(this::listen, "pushes");
       thread.setDaemon(true);
       thread.start();
-      subscribed.tryAcquire(channels.length, 500, TimeUnit.MILLISECONDS);
+      subscribed.await(500, TimeUnit.MILLISECONDS);
     }
 
-    private void listen(String[] channels) {
+    private void listen() {
       try (Jedis jedis = scripts.pool.getResource()) {
         proceed(jedis.getConnection(), channels);
+        synchronized (this) {
+          // The thread that unsubscribes is through with the connection before another gets it from the pool.
+        }
       } catch (JedisException error) {
-        subscribed.release(channels.length);
+        subscribed.countDown();
       }
     }
 
     @Override
-    public void onSSubscribe(String channel, int count) {
-      subscribed.release();
+    public synchronized void onSSubscribe(String channel, int count) {
+      listening = count == channels.length;
+      if (listening) {
+        subscribed.countDown();
+        unsubscribeIfOver();
+      }
     }
 
     @Override
@@ -162,8 +173,13 @@ public final class Producer implements AutoCloseable {
     }
 
     @Override
-    public void close() {
-      if (isSubscribed()) {
+    public synchronized void close() {
+      over = true;
+      unsubscribeIfOver();
+    }
+
+    private void unsubscribeIfOver() {
+      if (over && listening) {
         sunsubscribe();
       }
     }
