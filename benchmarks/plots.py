@@ -16,7 +16,7 @@ from .statistics import Summary
 
 # Of middle brightness: the page shows through.
 INK, FAINT = "#7a828c", "#7a828c44"
-COLOURS = {Kind.OWN: "#e8590c", Kind.EXAMPLE: "#f0a04b", Kind.PEER: "#4c8eda", Kind.LIMIT: "#9aa3ad"}
+COLOURS = {Kind.OWN: "#e8590c", Kind.EXAMPLE: "#cf9a2e", Kind.PEER: "#4c8eda", Kind.LIMIT: "#9aa3ad"}
 STYLE: Any = {
     "text.color": INK,
     "axes.edgecolor": FAINT,

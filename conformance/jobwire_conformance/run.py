@@ -18,7 +18,7 @@ from typing import Any
 
 from .about import header
 from .cases.loader import Case
-from .cases.steps import CRASHED, LATE, World, run_case
+from .cases.steps import CRASHED, LATE, NOT_READY, World, run_case
 from .codec.engine import run_vectors
 from .codec.vectors import Vector
 from .elsewhere import Elsewhere
@@ -140,6 +140,7 @@ class Execution:
         self._slots = Slots(options.concurrency or 1 + 2 * (os.cpu_count() or 1))
         self._again: list[tuple[Case, CaseResult]] = []
         self._crashes: dict[str, int] = {}
+        self._came_up: set[str] = set()
         self._known = {entry.case: entry for entry in world.manifest.known_failing}
 
     def take(self, results: Sequence[CaseResult]) -> None:
@@ -176,10 +177,15 @@ class Execution:
         # A server of its own takes as much again.
         async with self._slots.taken(2 if case.server == "own" or case.acl else 1):
             if self._crashes.get(case.role, 0) >= CRASHES:
-                self._finish(skipped(case, Status.NOT_RUN, f"the {case.role} crashed {CRASHES} times"))
+                self._finish(
+                    skipped(case, Status.NOT_RUN, f"the {case.role} crashed or did not come up {CRASHES} times")
+                )
                 return
             result = await run_case(case, self._world)
-        if result.reason.startswith(CRASHED):
+        if result.status is Status.PASS:
+            self._came_up.add(case.role)
+        # One that has come up before is only late.
+        elif result.reason.startswith((CRASHED, *([] if case.role in self._came_up else [NOT_READY]))):
             self._crashes[case.role] = self._crashes.get(case.role, 0) + 1
         if result.status is Status.SLOW or result.reason.startswith(LATE):
             self._again.append((case, result))
@@ -194,7 +200,7 @@ class Execution:
 
     async def _sweep(self, sweep: Sweep) -> None:
         if self._crashes.get(sweep.role, 0) >= CRASHES:
-            self._finish(skipped(sweep, Status.NOT_RUN, f"the {sweep.role} crashed {CRASHES} times"))
+            self._finish(skipped(sweep, Status.NOT_RUN, f"the {sweep.role} crashed or did not come up {CRASHES} times"))
             return
         self._finish(await run_sweep(sweep, self._world))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 import traceback
 from collections.abc import Sequence
@@ -71,10 +72,24 @@ async def _rules(scene: Scene) -> list[Check]:
     workers = {name: settings_of(worker.settings) for name, worker in scene.workers.items()}
     settings = Settings(world.time_scale, world.without)
     history = _merged([*(trial.history for trial in scene.trials), *scene.after])
-    checks = check_history(history, workers, scene.namespace, settings)
+    checks = [_placed(scene, check) for check in check_history(history, workers, scene.namespace, settings)]
     if "keys in the server" not in world.without:
         checks += await check_store(world.client, scene.namespace)
     return checks
+
+
+def _placed(scene: Scene, check: Check) -> Check:
+    """Say of a rule that was broken after which death that was."""
+    trial = _accused(scene, [check])
+    if trial is None:
+        return check
+    return dataclasses.replace(check, got=f"{check.got}; worker {trial.name} was {trial.point or 'not killed'}")
+
+
+def _accused(scene: Scene, checks: Sequence[Check]) -> Trial | None:
+    """Return the first trial in which something happened at the instant of a check that failed."""
+    instants = {check.at for check in checks if check.status is Status.FAIL and check.at is not None}
+    return next((trial for trial in scene.trials if not instants.isdisjoint(trial.instants())), None)
 
 
 def _merged(histories: Sequence[History]) -> History:
@@ -102,7 +117,7 @@ def _result(scene: Scene, checks: Sequence[Check], trouble: str, ms: float) -> C
         ms=ms,
         checks=tuple(checks),
         events=tuple(short(event, _SHOWN) for event in shown.all_events()) if shown else (),
-        transcript=tuple(exchange.record(_SHOWN) for exchange in shown.history.transcript) if shown else (),
+        transcript=tuple(exchange.record(_SHOWN) for exchange in shown.exchanges()) if shown else (),
         stderr=_stderr(scene, shown),
         steps=tuple(_steps(scene)),
     )
@@ -112,7 +127,8 @@ def _shown(scene: Scene, checks: Sequence[Check]) -> Trial | None:
     """Return the trial that a report shows: the first that failed, or the first."""
     pairs = zip(scene.trials, checks, strict=False)
     failed = [trial for trial, check in pairs if check.status is Status.FAIL]
-    return next(iter([*failed, *scene.trials]), None)
+    accused = _accused(scene, checks)
+    return next(iter([*failed, *([accused] if accused else []), *scene.trials]), None)
 
 
 def _stderr(scene: Scene, trial: Trial | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .sweep_judge import End, Found, expected
 from .sweep_points import Point
-from .wire.events import History
+from .wire.events import Exchange, History
 from .wire.faults import Fault
 
 
@@ -59,6 +59,15 @@ class Trial:
     def all_events(self) -> list[dict[str, Any]]:
         """Return all that its worker said and did, and what the one after it did about its jobs."""
         return [*self.history.events, *(event for event in self.after.events if event.get("id") in self.ends)]
+
+    def exchanges(self) -> list[Exchange]:
+        """Return all commands of its worker, and those of the one after it."""
+        return [*self.history.transcript, *self.after.transcript]
+
+    def instants(self) -> set[float]:
+        """Return when its worker sent something or did something."""
+        sent = {exchange.at for exchange in self.history.transcript}
+        return sent | {event["at"] for event in self.history.events}
 
     @property
     def name(self) -> str:

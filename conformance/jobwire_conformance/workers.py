@@ -21,6 +21,10 @@ class WorkerFailed(Exception):
     """A worker did not come up."""
 
 
+class WorkerLate(WorkerFailed):
+    """A worker was not ready in time, and has not ended."""
+
+
 class HandlerLog:
     """The file to which the handlers of a worker write."""
 
@@ -181,8 +185,10 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         if ready not in done:
-            got = f"status {program.status}" if ended in done else f"nothing within {self._startup_s * 1000:.0f} ms"
-            raise WorkerFailed(f"worker {self.name}: wanted the line ready, got {got}")
+            wanted = f"worker {self.name}: wanted the line ready"
+            if ended in done:
+                raise WorkerFailed(f"{wanted}, got status {program.status}")
+            raise WorkerLate(f"{wanted}, got nothing within {self._startup_s * 1000:.0f} ms")
 
     def _said(self, line: bytes) -> None:
         if line.strip() == b"ready":

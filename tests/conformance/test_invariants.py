@@ -361,6 +361,7 @@ BROKEN: list[tuple[str, str, str, Callable[[], Story]]] = [
     ),
     ("scripts loaded", "CALL-1", "fail", lives("claim")),
     ("scripts loaded", "CALL-1", "fail", lives("load", "claim", "exited", "claim")),
+    ("scripts loaded", "CALL-1", "fail", lives("started", "load", "claim", "exited", "started", "claim")),
     ("scripts loaded", "CALL-1", "fail", said("EVAL", "return 1", 0)),
     ("scripts loaded again", "CALL-2", "fail", unscripted(Exception("NOSCRIPT no"))),
     ("size of calls", "CALL-3", "fail", called("look", *(f"i{number}" for number in range(1001)))),
@@ -466,6 +467,8 @@ FINE: list[Callable[[], Story]] = [
     said("CLIENT", "SETNAME", f"{NS}:x"),
     said("SUNSUBSCRIBE"),
     lives("load", "claim", "exited", "load", "claim"),
+    # The connection of a dead process is noticed after its end.
+    lives("started", "load", "claim", "exited", "claim"),
     unscripted(Exception("NOSCRIPT no"), load=True),
     unscripted(Exception("NOSCRIPT no"), times=2),
     lambda: _claims(NONCES[0], NONCES[0], error=Exception("NOSCRIPT no")),

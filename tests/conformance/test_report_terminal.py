@@ -155,13 +155,13 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_failure_is_likened_to_a_mistake_that_is_known() -> None:
     case = entry(failed().record())
     lines = list(failure(header(), case, case.checks[1:], [], whole=False))
-    assert "  looks like: Settles before it runs. (W1)" in lines
+    assert "  could be: Settles before it runs. (W1)" in lines
 
 
 @pytest.mark.usefixtures("known")
 def test_what_nothing_known_fails_is_likened_to_nothing() -> None:
     case = entry(passed("worker/else", "RUN-1", status=Status.FAIL, checks=(FAILED,)).record())
-    assert not [line for line in failure(header(), case, case.checks, [], whole=False) if "looks like" in line]
+    assert not [line for line in failure(header(), case, case.checks, [], whole=False) if "could be" in line]
 
 
 def case() -> Entry:

@@ -173,8 +173,9 @@ async def test_an_adapter_that_is_not_as_it_says_is_not_asked(message: str, answ
 
 
 @pytest.mark.asyncio
-async def test_a_worker_that_crashes_again_and_again_is_given_up() -> None:
-    manifest = dataclasses.replace(load(SPECIMEN), worker=("sh", "-c", "exit 3"))
+@pytest.mark.parametrize("script", ["exit 3", "sleep 60"])
+async def test_a_worker_that_does_not_come_up_is_given_up(script: str) -> None:
+    manifest = dataclasses.replace(load(SPECIMEN), worker=("sh", "-c", script), startup_ms=500)
     code, emitted = await records(manifest, Selection(cases=("worker/retry/*",)), Options(concurrency=1, seed=1))
     statuses = list(ran(emitted).values())
     assert (1, 3, {"fail", "not run"}) == (code, statuses.count("fail"), set(statuses))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Finding:
     """Whether a fact is as wanted, and what was wanted and came.
 
-    `slow` says that only an upper limit of time was missed.
+    `slow` says that only an upper limit of time was missed, `final` that waiting would change nothing.
     """
 
     holds: bool
@@ -17,3 +17,4 @@ class Finding:
     got: str = ""
     at: float | None = None
     slow: bool = False
+    final: bool = False

@@ -16,6 +16,8 @@ from .scene import DEFAULT_QUEUE, Scene
 from .values import as_number, decoded, key_of, plain
 
 _JOB: Final = ("state", "attempt", "document", "progress")
+# No worker can change what has ended so.
+_FINAL: Final = frozenset({"finished", "failed"})
 
 
 async def observe(scene: Scene, observation: dict[str, Any]) -> Finding:
@@ -38,7 +40,15 @@ async def _job(scene: Scene, wanted: dict[str, Any]) -> Finding:
     if wrong is None:
         return Finding(True, render({name: wanted[name] for name in _JOB if name in wanted}))
     got = wrong.got if wrong.path in found else f"{wrong.got} in {render(found)}"
-    return Finding(False, f"{wrong.path} {wrong.expected}", got)
+    final = {look.state, wanted.get("state")} <= _FINAL
+    return Finding(False, f"{wrong.path} {wrong.expected}", got, _settled_at(scene, queue, wanted["job"]), final=final)
+
+
+def _settled_at(scene: Scene, queue: str, id: str) -> float | None:
+    """Return when a worker last settled a job."""
+    pattern = {"call": "settle", "queue": queue, "id": id}
+    found = (event["at"] for event in reversed(scene.history.events) if pattern.items() <= event.items())
+    return next(found, None)
 
 
 def _documents(document: bytes, progress: bytes) -> list[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..adapter import Adapter, AdapterError
 from ..wire.faults import Fault
 from ..wire.proxy import Proxy
-from ..workers import WorkerFailed
+from ..workers import WorkerFailed, WorkerLate
 from .matching import difference, render
 from .scene import PRODUCER, Scene
 
@@ -22,7 +22,8 @@ async def start(scene: Scene, step: Any) -> None:
     results = await asyncio.gather(*(scene.worker(name).start() for name in names), return_exceptions=True)
     for name, result in zip(names, results, strict=True):
         if isinstance(result, WorkerFailed):
-            scene.crashed = True
+            scene.late = isinstance(result, WorkerLate)
+            scene.crashed = not scene.late
             tail = scene.worker(name).stderr_tail.strip()[-1000:]
             raise scene.fail(f"start {name}", "a worker that is ready", f"{result}{': ' + tail if tail else ''}")
         if isinstance(result, BaseException):

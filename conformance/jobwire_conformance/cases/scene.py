@@ -127,10 +127,10 @@ class Scene:
         self.failed(what, expected, got, requirement=requirement)
         return StepFailed(what)
 
-    def miss(self, what: str, expected: str, got: str, requirement: str | None = None) -> None:
+    def miss(self, what: str, expected: str, got: str, requirement: str | None = None, at: float | None = None) -> None:
         """Note that a judgement went wrong; it ends the case unless it only speaks of what should be."""
         status = self.fault_of(requirement)
-        self.failed(what, expected, got, requirement=requirement, status=status)
+        self.failed(what, expected, got, requirement=requirement, at=at, status=status)
         if status is Status.FAIL:
             raise StepFailed(what)
 

@@ -21,10 +21,11 @@ from .scene import Scene, StepFailed
 from .values import one_line, short
 from .world import World
 
-__all__ = ["CRASHED", "LATE", "World", "run_case"]
+__all__ = ["CRASHED", "LATE", "NOT_READY", "World", "run_case"]
 
 # The reason of a case that more time could have let pass.
 LATE: Final = "not in time"
+NOT_READY: Final = f"{LATE}: start"
 # The reason of a case whose program did not come up, or ended while it was asked.
 CRASHED: Final = "crashed"
 _WITHIN_MS: Final = 10_000
@@ -83,10 +84,12 @@ async def _until(scene: Scene, wanted: dict[str, Any]) -> None:
         finding = await observe(scene, wanted)
         if finding.holds or finding.slow:
             break
+        if finding.final:
+            scene.miss(what, finding.expected, finding.got, requirement, finding.at)
         if time.monotonic() >= deadline:
             scene.late = True
             got = f"{finding.got}, after {within_s * 1000:.0f} ms{_ended(scene)}"
-            scene.miss(what, finding.expected, got, requirement)
+            scene.miss(what, finding.expected, got, requirement, finding.at)
             return
         await scene.history.wait(pause_s)
         pause_s = min(pause_s * 1.5, _LAST_POLL_S)

@@ -44,7 +44,7 @@ def failure(
     yield from (f"    {line}" for line in _moments(case, checks, whole))
     yield from _stderr(case)
     if like := looks_like(case, others):
-        yield f"  looks like: {like.says} ({like.mutant})"
+        yield f"  could be: {like.says} ({like.mutant})"
     yield f"  rerun: {rerun(header, case.id)}"
 
 

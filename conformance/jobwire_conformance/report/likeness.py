@@ -15,6 +15,8 @@ def pairs(cases: Iterable[CaseResult]) -> set[tuple[str, str]]:
 
 def looks_like(case: CaseResult, others: Sequence[CaseResult]) -> Entry | None:
     """Return the mutant that fails this case by the same requirements, and of several the one most like the rest."""
+    if any(check.what.startswith("start ") and check.status is Status.FAIL for check in case.checks):
+        return None  # whatever it is about, nothing of it has run
     here, everywhere = pairs([case]), pairs([case, *others])
     best, most = None, 0.0
     for entry in load_matrix().values():

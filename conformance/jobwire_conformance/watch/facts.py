@@ -159,8 +159,13 @@ class Facts:
         return ends[place - 1] if place else float("-inf"), ends[place] if place < len(ends) else float("inf")
 
     def life_of(self, exchange: Exchange) -> tuple[float, float]:
-        """Return the life of the process that sent a command: what a dead one has sent can arrive after its end."""
-        return self.life(exchange.by, exchange.at if exchange.opened_at is None else exchange.opened_at)
+        """Return the life of the process that sent a command.
+
+        What a dead one has sent can arrive after its end, and so can the connection that it sent it on.
+        """
+        at = exchange.at if exchange.opened_at is None else exchange.opened_at
+        started = [start for start in self.moments(exchange.by, "started") if start <= at]
+        return self.life(exchange.by, started[-1] if started else at)
 
     def _ends(self, by: str) -> list[float]:
         if by not in self._ends_of:
