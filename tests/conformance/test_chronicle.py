@@ -40,6 +40,12 @@ def test_events_are_counted(holds: bool, wanted: dict[str, Any]) -> None:
     assert holds is of_events(EVENTS, wanted).holds
 
 
+def test_events_that_nearly_match_show_in_what_they_differ() -> None:
+    settle = {"call": "settle", "id": "j", "number": 2000, "verb": "retry", "at": 20.0}
+    finding = of_events([settle], {"events": {"call": "settle", "id": "j", "number": 1000}})
+    assert "0: there are call settle (id 'j', verb 'retry', number 2000)" == finding.got.replace('"', "'")
+
+
 @pytest.mark.parametrize(
     ("holds", "patterns"),
     [

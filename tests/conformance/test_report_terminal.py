@@ -240,7 +240,14 @@ def test_a_reply_on_a_line(expected: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     ("expected", "text"),
-    [("a\\nb\\x1b", "a\nb\x1b"), ("\\u202ex", "\u202ex"), ("\\ud800", "\ud800"), ("é 漢 😀", "é 漢 😀")],
+    [
+        ("a\\nb\\x1b", "a\nb\x1b"),
+        ("\\u202ex", "\u202ex"),
+        ("\\ud800", "\ud800"),
+        ("\\ufdd0", "\ufdd0"),
+        ("\\U0010ffff", "\U0010ffff"),
+        ("é 漢 😀", "é 漢 😀"),
+    ],
 )
 def test_what_cannot_be_seen_is_an_escape(expected: str, text: str) -> None:
     assert expected == visible(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .finding import Finding
@@ -68,12 +68,13 @@ def first(events: Sequence[Event], pattern: Event) -> int | None:
     return next((place for place, event in enumerate(events) if matches(pattern, event)), None)
 
 
-def brief(event: Event) -> str:
-    """Write an event in one line, without what is large."""
+def brief(event: Event, besides: Iterable[str] = ()) -> str:
+    """Write an event in one line, without what is large but for the members that are asked for."""
     kind = next((kind for kind in _KINDS if kind in event), None)
     if kind is None:
         return render(event, 120)
-    names = ("by", "worker", "id", "queue", "verb", "answer", "attempt", "state", "signal", "status", "error", "ids")
+    usual = ("by", "worker", "id", "queue", "verb", "answer", "attempt", "state", "signal", "status", "error", "ids")
+    names = [*usual, *(name for name in besides if name not in (*usual, kind))]
     details = ", ".join(f"{name} {render(event[name], 60)}" for name in names if event.get(name) is not None)
     return f"{kind} {event[kind]} ({details})" if details else f"{kind} {event[kind]}"
 
@@ -110,6 +111,6 @@ def _near(events: Sequence[Event], pattern: Event) -> str:
         part = {name: pattern[name] for name in names if name in pattern}
         found = [event for event in events if matches(part, event)]
         if found:
-            shown = "; ".join(brief(event) for event in found[:4])
+            shown = "; ".join(brief(event, pattern) for event in found[:4])
             return f"there are {shown}" if len(found) <= 4 else f"there are {len(found)}, the first {shown}"
     return "nothing of the kind"

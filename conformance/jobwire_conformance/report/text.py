@@ -8,8 +8,12 @@ import json
 import re
 from typing import Any
 
-# Control signs, separators, and those that change the direction of what follows; lone surrogates cannot be encoded.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]")
+# Control signs, separators, and those that change the direction of what follows; lone surrogates cannot be encoded,
+# and noncharacters cannot be seen.
+_NONE = "".join(chr(plane * 0x10000 + 0xFFFE + last) for plane in range(17) for last in (0, 1))
+_UNSAFE = re.compile(
+    f"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufeff{_NONE}]"
+)
 _PLAIN = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -19,7 +23,9 @@ def visible(text: object, keep: str = "") -> str:
 
 
 def _escape(sign: str) -> str:
-    return _PLAIN.get(sign) or (f"\\x{ord(sign):02x}" if ord(sign) < 256 else f"\\u{ord(sign):04x}")
+    code = ord(sign)
+    kind, width = ("x", 2) if code < 0x100 else ("u", 4) if code < 0x10000 else ("U", 8)
+    return _PLAIN.get(sign, f"\\{kind}{code:0{width}x}")
 
 
 def of_bytes(data: bytes) -> str:
