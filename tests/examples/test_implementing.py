@@ -1,5 +1,6 @@
-"""docs/implementing-a-worker.md builds a worker step by step; each step is run."""
+"""docs/implementing-a-worker.md builds a worker step by step; each step is run, and the last one by all of core."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ TEXT = (ROOT / "docs/implementing-a-worker.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```\w+ (?P<file>[\w.]+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 STEP = re.compile(r"^## (?P<number>\d+)\. ", re.MULTILINE)
 PASSES = re.compile(r"^Passes: (?P<cases>.+)\.$", re.MULTILINE)
+LAST_VERSIONS = re.compile(r"^Last versions: (?P<steps>.+)\.$", re.MULTILINE)
 LAST = 12
 MAIN = '\n\nif __name__ == "__main__":\n    main()\n'
 
@@ -41,13 +43,32 @@ def build(folder: Path, upto: int) -> Path:
     return manifest
 
 
-def judge(manifest: Path, *filters: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "jobwire_conformance", "run", str(manifest), "--jobs", "2", *filters]
-    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+def judge(manifest: Path, *arguments: str, timeout_s: int = 280) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "jobwire_conformance", "run", str(manifest), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
+def versions() -> dict[str, list[int]]:
+    """Return the steps that define a function or class of the worker, by its name."""
+    found: dict[str, list[int]] = {}
+    for number, text in STEPS.items():
+        for match in BLOCK.finditer(text):
+            for node in ast.parse(match["code"]).body if match["file"] == "worker.py" else ():
+                if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                    found.setdefault(node.name, []).append(number)
+    return found
 
 
 def test_the_steps_are_numbered_without_a_gap() -> None:
     assert list(range(1, LAST + 1)) == list(STEPS)
+
+
+def test_the_last_version_of_a_function_is_in_the_step_that_the_text_names() -> None:
+    told = LAST_VERSIONS.search(TEXT)
+    assert told is not None
+    parts = [part.split(" ", 2)[1:] for part in told["steps"].split("; ")]
+    named = {name: int(number) for number, names in parts for name in re.findall(r"`(\w+)`", names)}
+    assert {name: steps[-1] for name, steps in versions().items() if len(steps) > 1} == named
 
 
 @pytest.mark.parametrize("number", WITH_CASES)
@@ -56,6 +77,12 @@ def test_after_each_step_the_worker_passes_the_cases_named_there(number: int, tm
     assert found is not None
     cases = re.findall(r"`([^`]+)`", found["cases"])
     manifest = build(tmp_path, number)
-    result = judge(manifest, *(part for case in cases for part in ("--case", case)))
+    result = judge(manifest, "--jobs", "2", *(part for case in cases for part in ("--case", case)))
     # A part of the cases is no verdict: 3.
     assert (3, len(cases)) == (result.returncode, int(re.findall(r"\((\d+) pass", result.stdout)[0])), result.stdout
+
+
+@pytest.mark.timeout(1200)
+def test_after_the_last_step_the_worker_passes_all_of_core(tmp_path: Path) -> None:
+    result = judge(build(tmp_path, LAST), "--jobs", "3", timeout_s=1140)
+    assert result.returncode == 0, result.stdout
