@@ -17,7 +17,7 @@ from .values import as_number, decoded, key_of, plain
 
 _JOB: Final = ("state", "attempt", "document", "progress")
 # No worker can change what has ended so.
-_FINAL: Final = frozenset({"finished", "failed"})
+_FINAL: Final = ("finished", "failed")
 
 
 async def observe(scene: Scene, observation: dict[str, Any]) -> Finding:
@@ -40,7 +40,7 @@ async def _job(scene: Scene, wanted: dict[str, Any]) -> Finding:
     if wrong is None:
         return Finding(True, render({name: wanted[name] for name in _JOB if name in wanted}))
     got = wrong.got if wrong.path in found else f"{wrong.got} in {render(found)}"
-    final = {look.state, wanted.get("state")} <= _FINAL
+    final = look.state in _FINAL and wanted.get("state") in _FINAL
     return Finding(False, f"{wrong.path} {wrong.expected}", got, _settled_at(scene, queue, wanted["job"]), final=final)
 
 
