@@ -84,5 +84,6 @@ def test_after_each_step_the_worker_passes_the_cases_named_there(number: int, tm
 
 @pytest.mark.timeout(1200)
 def test_after_the_last_step_the_worker_passes_all_of_core(tmp_path: Path) -> None:
-    result = judge(build(tmp_path, LAST), "--jobs", "3", timeout_s=1140)
+    # Other tests run beside it.
+    result = judge(build(tmp_path, LAST), "--jobs", "3", "--time-scale", "2", timeout_s=1140)
     assert result.returncode == 0, result.stdout
