@@ -58,6 +58,13 @@ class Line:
         self.forgot = True
         """Whether the server may not know the scripts: nothing was asked yet, or it did not the last time."""
 
+    def open(self) -> bool:
+        """Connect; return whether it was connected. Raises what the client raises."""
+        if self._cluster or self._connection is not None:
+            return True
+        self._connection = self._store.client.connection_pool.get_connection()
+        return False
+
     def pack(self, calls: list[Call]) -> Packed:
         """Return calls ready to send."""
         if self._cluster:
@@ -71,8 +78,7 @@ class Line:
             self._replies.append(self._store.loaded(calls, self._store.send_each(calls)))
             return
         try:
-            if self._connection is None:
-                self._connection = self._store.client.connection_pool.get_connection()
+            self.open()
             self._connection.send_packed_command([b"".join([pack.data for pack in packs])])
         except BaseException:
             self.close()

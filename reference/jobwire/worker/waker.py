@@ -38,6 +38,14 @@ class _Blocker:
         self._ends_at = self._until = 0.0
         self.blocked = False
 
+    def open(self) -> bool:
+        try:
+            if self._line is None:
+                self._line = self._store.line_to(self._names[0])
+            return self._line.open()
+        except client_errors():
+            return False
+
     def arm(self, wait_ms: int, claim: Call | None) -> None:
         self.blocked = True
         self._ends_at = time.monotonic() + wait_ms / 1000
@@ -104,6 +112,10 @@ class Waker:
     def sockets(self) -> list[int]:
         """The sockets on which an end of a wait would be told."""
         return [socket for blocker in self._blockers if (socket := blocker.socket) is not None]
+
+    def open(self) -> bool:
+        """Connect where that is needed; return whether it was not. [CLAIM-12]"""
+        return all([blocker.open() for blocker in self._blockers if not blocker.blocked])
 
     def arm(self, wait_ms: int, claim: Call | None) -> None:
         """Block for up to `wait_ms` on what is not blocked on; the server runs the claim as soon as a wait ends."""

@@ -220,6 +220,10 @@ class Worker:
             wait_ms = self._claiming.wait_ms
             if wait_ms == 0:
                 return 0
+            if not self._waker.open() and self._held:
+                # The server may have been away since the last call: nothing else would tell.
+                self._exchange.disconnected()
+                return 0
             self._waker.arm(wait_ms, self._blocked_claim())
         return min(sleeps)
 
