@@ -115,7 +115,8 @@ class Waker:
 
     def open(self) -> bool:
         """Connect where that is needed; return whether it was not. [CLAIM-12]"""
-        return all([blocker.open() for blocker in self._blockers if not blocker.blocked])
+        opened = [blocker.open() for blocker in self._blockers if not blocker.blocked]
+        return all(opened)
 
     def arm(self, wait_ms: int, claim: Call | None) -> None:
         """Block for up to `wait_ms` on what is not blocked on; the server runs the claim as soon as a wait ends."""
