@@ -21,7 +21,7 @@ type job struct {
 	encoding         string
 	over             bool
 	cancelled        atomic.Bool
-	timedOut         atomic.Bool
+	ended            atomic.Bool // its handler returned, or will not be listened to
 	decided          atomic.Bool // it waits to be handed over
 	progress         []byte
 	tell             context.CancelCauseFunc

@@ -126,8 +126,8 @@ func (w *Worker) idle(queues []string, waitMs int64) string {
 		queueOf[w.scripts.key(queue, "wake")] = queue
 	}
 	// A fraction of a second, which the client's own call cannot say.
-	command = append(command, fmt.Sprintf("%.3f", float64(max(waitMs, 10))/1000))
-	reply, err := w.scripts.client.Do(context.Background(), command...).Slice()
+	seconds := fmt.Sprintf("%.3f", float64(max(waitMs, 10))/1000)
+	reply, err := w.scripts.client.Do(context.Background(), append(command, seconds)...).Slice()
 	if err != nil && !isReply(err) {
 		w.scripts.interrupted.Store(true)
 		time.Sleep(50 * time.Millisecond)
@@ -194,15 +194,16 @@ func (w *Worker) attempt(job *job, handler Handler) {
 	}
 	if timeoutMs := integerOf(job.envelope, "timeout_ms", 0); timeoutMs > 0 {
 		timer := time.AfterFunc(time.Duration(min(timeoutMs, 1<<42))*time.Millisecond, func() {
-			job.timedOut.Store(true) // before the handler can answer to being told
-			tell(ErrTimeout)
-			w.retryOrFail(job, Problem{Code: "timeout", Message: fmt.Sprintf("not done after %d ms", timeoutMs)}, 1000)
+			if !job.ended.Swap(true) { // before the handler can answer to being told
+				tell(ErrTimeout)
+				w.retryOrFail(job, Problem{Code: "timeout", Message: fmt.Sprintf("not done after %d ms", timeoutMs)}, 1000)
+			}
 		})
 		defer timer.Stop()
 	}
 	result, problem := call(ctx, handler, w.context(job), job.envelope, w.HideStack)
 	switch {
-	case job.timedOut.Load() || w.isOver(job): // timed out, or lost: what it returned is dropped
+	case job.ended.Swap(true) || w.isOver(job): // timed out, told to stop, or lost: what it returned is dropped
 	case problem != nil:
 		w.retryOrFail(job, *problem, 0)
 	default:
@@ -239,10 +240,8 @@ func (w *Worker) succeed(job *job, result any) {
 
 // unfit fails a job whose result, or next envelope, cannot be written.
 func (w *Worker) unfit(job *job, err error) {
-	code := "result_unserializable"
-	if errors.Is(err, ErrTooLarge) && !errors.Is(err, ErrUnwritable) {
-		code = "result_too_large"
-	}
+	tooLarge := errors.Is(err, ErrTooLarge) && !errors.Is(err, ErrUnwritable)
+	code := map[bool]string{true: "result_too_large", false: "result_unserializable"}[tooLarge]
 	if job.cancelled.Load() {
 		w.cancel(job) // [CANCEL-3]
 	} else {
@@ -392,6 +391,7 @@ func (w *Worker) stop(signals <-chan os.Signal) {
 	time.AfterFunc(2*time.Second, func() { os.Exit(0) })
 	var releases sync.WaitGroup
 	for _, job := range w.holds() {
+		job.ended.Store(true)
 		w.teller(job)(ErrStopped)
 		releases.Go(func() { w.settle(job, "release", nil, 0) })
 	}

@@ -371,7 +371,7 @@ impl Worker {
         self.stopping.store(true, SeqCst);
         self.freed.notify_all();
         let end = Instant::now() + Duration::from_millis(self.settings.grace_ms);
-        while Instant::now() < end && (self.claiming.try_lock().is_err() || *self.running.lock().unwrap() > 0) {
+        while Instant::now() < end && (self.claiming.try_lock().is_err() || !self.held.lock().unwrap().is_empty()) {
             sleep(Duration::from_millis(5));
         }
         self.leave();
@@ -385,6 +385,7 @@ impl Worker {
         });
         let held: Vec<Arc<Job>> = self.held.lock().unwrap().values().cloned().collect();
         for job in held {
+            job.end(); // what its handler returns from now on is dropped
             job.run.tell(Told::Stop);
             self.settle(&job, "release", vec![], 0);
         }
