@@ -70,8 +70,9 @@ def test_the_worker_of_the_recipe_ends_in_grace(durable: Server) -> None:
     ):
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        handle = app.enqueue("sleep", 0.5)
-        until(lambda: handle.state().value == "active")
+        handle = app.enqueue("crawl", 40)
+        # A job that was only claimed would be given back.
+        until(lambda: handle.progress() is not None)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         assert handle.state().value == "succeeded"
